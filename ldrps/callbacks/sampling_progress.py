@@ -1,0 +1,114 @@
+"""A progress bar over denoising steps: what is restored, how far, how long it will take."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ldrps.data.samples import Outcome, Sample
+from ldrps.restorer import Restorer, Step
+
+
+class SamplingProgress(ProgressBar):
+    """Counts images in steps, so that a single photo shows progress too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._num_done = 0
+
+    def disable(self) -> None:
+        """Show nothing."""
+        self._is_shown = False
+
+    def enable(self) -> None:
+        """Show the bar."""
+        self._is_shown = True
+
+    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """See Lightning."""
+        self._start(trainer.predict_dataloaders, pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """See Lightning."""
+        self._start(trainer.test_dataloaders, pl_module)
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: Restorer,
+        outputs: Sequence[Outcome],
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """See Lightning."""
+        self._finish(len(outputs))
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: Restorer,
+        outputs: Sequence[Outcome],
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """See Lightning."""
+        self._finish(len(outputs))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """See Lightning."""
+        self._stop()
+
+    def on_test_end(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """See Lightning."""
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: Restorer, exception: BaseException) -> None:
+        """See Lightning."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _start(self, dataloader: Any, restorer: Restorer) -> None:
+        if not getattr(self, "_is_shown", True):
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("images"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._task = self._progress.add_task("reading", total=len(dataloader.dataset))
+        self._progress.start()
+        restorer.step_listeners.append(self._show)
+
+    def _show(self, samples: Sequence[Sample], step: Step) -> None:
+        if self._progress is not None and self._task is not None:
+            done = self._num_done + len(samples) * (step.index + 1) / step.count
+            description = f"restoring {samples[0].name}, step {step.index + 1}/{step.count}"
+            self._progress.update(self._task, completed=round(done, 2), description=description)
+
+    def _finish(self, num_images: int) -> None:
+        self._num_done += num_images
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=self._num_done)

@@ -1,0 +1,114 @@
+"""The `ldrps` command: everyday verbs, and Lightning's verbs behind them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+SUMMARY = """\
+ldrps restores damaged photos without being told what is wrong with them.
+
+  ldrps restore IN... --output DIR    restore photos, folders or globs
+  ldrps test --config blind --data.folder PAIRS --results.output DIR
+                                      restore PAIRS/input, score against PAIRS/target
+  ldrps predict --config X ...        Lightning's predict, every setting by name
+  ldrps fit --config train/X ...      train the embedded models
+  ldrps validate --config train/X ... score a trained model on held-out photos
+
+`ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
+"""
+LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 all done, 1 something failed, 2 wrong use or input."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if not argv or argv[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(SUMMARY)
+        return 0
+    if argv[0] == "--version":
+        from importlib.metadata import version
+
+        sys.stdout.write(f"ldrps {version('ldrps')}\n")
+        return 0
+    if argv[0] == "restore":
+        argv = restore_arguments(argv[1:])
+    elif argv[0] not in LIGHTNING_VERBS:
+        return fail(f"unknown verb {argv[0]!r}: choose restore, {', '.join(LIGHTNING_VERBS)}")
+    return run_lightning(argv)
+
+
+def restore_arguments(argv: Sequence[str]) -> list[str]:
+    """Translate `ldrps restore` into `ldrps predict`.
+
+    Example:
+        >>> restore_arguments(["a.png", "--output", "out"])[:3]
+        ['predict', '--config', 'blind']
+    """
+    parser = argparse.ArgumentParser(
+        prog="ldrps restore",
+        description="Restore photos. Any other setting of `ldrps predict` can be added, such as "
+        "--model.sampling.num_inference_steps 30.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or glob patterns")
+    parser.add_argument("--output", "-o", default="restored", metavar="DIR", help="folder for the pictures (restored)")
+    parser.add_argument("--config", "-c", default="blind", metavar="X", help="preset name or YAML file (blind)")
+    parser.add_argument("--compare", action="store_true", help="also write before|after pictures")
+    parser.add_argument("--trajectory", type=int, default=0, metavar="N", help="also write a film strip of N frames")
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures of earlier runs")
+    parser.add_argument("--prior", metavar="X", help="semantic prior: null, prompt_file, a YAML file or a class path")
+    parser.add_argument("--prompt", metavar="TEXT", help="what the restored photos should show")
+    parser.add_argument("--backbone", metavar="X", help="folder or hub id of a Stable Diffusion model (mini)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the run (0)")
+    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="images restored together (1)")
+    parser.add_argument("--device", default="auto", metavar="X", help="auto, cpu, cuda or mps (auto)")
+    options, others = parser.parse_known_args(argv)
+
+    translated = ["predict", "--config", options.config, "--data", "ldrps.data.images.ImageData"]
+    translated += [f"--data.inputs+={name}" for name in options.inputs]
+    translated += [f"--data.batch_size={options.batch_size}", f"--writer.output={options.output}"]
+    translated += [f"--writer.compare={str(options.compare).lower()}", f"--writer.trajectory={options.trajectory}"]
+    translated += [f"--writer.overwrite={str(options.overwrite).lower()}", f"--trainer.accelerator={options.device}"]
+    if options.prior is not None:
+        translated += ["--model.prior", options.prior]
+    if options.prompt is not None:
+        translated += ["--model.prior=modules.priors.text.Text", f"--model.prior.prompt={options.prompt}"]
+    if options.backbone is not None:
+        translated += [f"--model.backbone.path={options.backbone}"]
+    if options.seed is not None:
+        translated += [f"--model.seed={options.seed}"]
+    return translated + others
+
+
+def run_lightning(argv: list[str]) -> int:
+    """Run one of Lightning's verbs and turn what went wrong into one sentence and an exit code."""
+    from ldrps.quiet import quieten
+
+    quieten()
+    from jsonargparse import ArgumentError
+
+    from ldrps.lightning_cli import InterruptError, run
+
+    try:
+        outcomes = run(argv)
+    except InterruptError:
+        return fail("interrupted; pictures finished so far are kept", code=130)
+    except (ArgumentError, ValueError, OSError, ImportError) as error:
+        if "LDRPS_DEBUG" in os.environ:
+            raise
+        return fail(" ".join(str(error).split()))
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if not failed:
+        return 0
+    return 2 if len(failed) == len(outcomes) and not any(outcome.seconds for outcome in failed) else 1
+
+
+def fail(sentence: str, code: int = 2) -> int:
+    """Print one sentence to standard error and return the exit code."""
+    sys.stderr.write(f"ldrps: {sentence}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

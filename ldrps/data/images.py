@@ -1,0 +1,115 @@
+"""Images to restore: files, folders and globs."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from ldrps.data.image_files import IMAGE_SUFFIXES, read_picture
+from ldrps.data.samples import Sample, Unreadable
+
+Entry = Sample | Unreadable
+
+
+class ImageFiles(Dataset[Entry]):
+    """Reads each file; one that cannot be read becomes `Unreadable` instead of an exception.
+
+    Args:
+        files: The files and the name of each one's output.
+        max_pixels: Larger pictures are refused.
+    """
+
+    def __init__(self, files: Sequence[tuple[Path, str]], max_pixels: int) -> None:
+        self.files = list(files)
+        self.max_pixels = max_pixels
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Entry:
+        path, name = self.files[index]
+        try:
+            picture = read_picture(path, self.max_pixels)
+        except (ValueError, OSError) as error:
+            return Unreadable(path, str(error))
+        return Sample(name, path, picture.image, picture.alpha)
+
+
+class ImageData(LightningDataModule):
+    """Images without ground truth.
+
+    Args:
+        inputs: Files, folders (searched with their sub-folders) and glob patterns.
+        batch_size: Images restored together; images of different sizes are restored one size after the other.
+        num_workers: Processes that read ahead.
+        max_pixels: Pictures with more pixels are refused instead of exhausting the memory.
+
+    Raises:
+        ValueError: On set-up, if an input does not exist or holds no image.
+    """
+
+    def __init__(
+        self, inputs: Sequence[str], batch_size: int = 1, num_workers: int = 0, max_pixels: int = 4_000_000
+    ) -> None:
+        super().__init__()
+        self.inputs = list(inputs)
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.max_pixels = max_pixels
+
+    def setup(self, stage: str) -> None:
+        """Find the files."""
+        self.files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
+
+    def predict_dataloader(self) -> DataLoader[Entry]:
+        """All images in order, as lists of samples."""
+        dataset = ImageFiles(self.files, self.max_pixels)
+        return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+
+
+def find_images(pattern: str) -> list[tuple[Path, Path]]:
+    """List the images a file, folder or glob pattern stands for, each with its path relative to the folder searched.
+
+    Raises:
+        ValueError: If nothing is found; the message names the input.
+    """
+    path = Path(pattern)
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+        if not found:
+            endings = " ".join(sorted(IMAGE_SUFFIXES))
+            raise ValueError(f"folder {pattern!r} holds no image: looked for files ending in {endings}")
+        return [(file, file.relative_to(path)) for file in found]
+    if path.is_file():
+        return [(path, Path(path.name))]
+    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns)
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise ValueError(f"input {pattern!r} does not exist: give image files, folders or a glob pattern")
+    return [(file, Path(file.name)) for file in files]
+
+
+def name_outputs(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, str]]:
+    """Give every file an output name of its own; files that would share one keep their ending in it.
+
+    Example:
+        >>> name_outputs([(Path("a/x.jpg"), Path("x.jpg")), (Path("a/x.png"), Path("x.png"))])
+        [(PosixPath('a/x.jpg'), 'x.jpg'), (PosixPath('a/x.png'), 'x.png')]
+        >>> name_outputs([(Path("a/x.jpg"), Path("x.jpg"))])
+        [(PosixPath('a/x.jpg'), 'x')]
+    """
+    distinct = list(dict(found).items())
+    stems = [str(relative.with_suffix("")) for _, relative in distinct]
+    names: list[tuple[Path, str]] = []
+    taken: set[str] = set()
+    for (file, relative), stem in zip(distinct, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(relative)
+        number = 2
+        while name in taken:
+            name = f"{relative}-{number}"
+            number += 1
+        taken.add(name)
+        names.append((file, name))
+    return names

@@ -1,0 +1,178 @@
+"""Training photos, read from WebDataset shards or image folders."""
+
+import io
+import json
+import random
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from ldrps.data.image_files import IMAGE_SUFFIXES, to_tensor
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where one photo lies: a file, or a byte range of a tar shard."""
+
+    path: Path
+    offset: int
+    size: int
+    captions: tuple[str, ...]
+
+
+class Photos(Dataset[dict[str, Any]]):
+    """Random square crops of photos with a caption each.
+
+    A shard is a tar file of ``KEY.webp`` (or another image type) and ``KEY.json`` with an optional list ``captions``;
+    a folder holds images with optional ``NAME.txt`` beside them. Bytes are read on demand and the decoded photos kept
+    (one byte per channel and pixel), so that later epochs cost no decoding.
+
+    Args:
+        sources: Shards (``.tar``) and folders.
+        crop_size_px: Side of the square crops; photos with a shorter side are enlarged to it.
+        aspect_jitter: The width-to-height ratio is multiplied by a factor in [1 / (1 + j), 1 + j].
+        is_training: Random crop, flip and caption; otherwise the centre crop and the first caption.
+
+    Raises:
+        ValueError: If a source does not exist or no image is found.
+    """
+
+    def __init__(
+        self, sources: Sequence[str], crop_size_px: int = 128, aspect_jitter: float = 0.15, is_training: bool = True
+    ) -> None:
+        self.crop_size_px = crop_size_px
+        self.aspect_jitter = aspect_jitter
+        self.is_training = is_training
+        self.records = [record for source in sources for record in find_records(Path(source))]
+        if not self.records:
+            raise ValueError(f"no image found in {list(sources)}: give .tar shards or folders of images")
+        self._decoded: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        photo = Image.fromarray(self._decode(index))
+        captions = self.records[index].captions or ("",)
+        # Lightning seeds torch per worker and epoch; the crop follows that seed.
+        rng = random.Random(int(torch.randint(2**31, ())) if self.is_training else 0)
+        crop = self._crop(photo, rng)
+        return {"image": to_tensor(crop), "caption": rng.choice(captions) if self.is_training else captions[0]}
+
+    def _decode(self, index: int) -> np.ndarray:
+        if index not in self._decoded:
+            record = self.records[index]
+            with record.path.open("rb") as stream:
+                stream.seek(record.offset)
+                content = stream.read(record.size)
+            with Image.open(io.BytesIO(content)) as image:
+                self._decoded[index] = np.asarray(image.convert("RGB"))
+        return self._decoded[index]
+
+    def _crop(self, photo: Image.Image, rng: random.Random) -> Image.Image:
+        side = self.crop_size_px
+        jitter = (1 + self.aspect_jitter) ** rng.uniform(-1, 1) if self.is_training else 1.0
+        width, height = photo.width * jitter**0.5, photo.height / jitter**0.5
+        enlarge = max(1.0, side / width, side / height)
+        width, height = max(side, round(width * enlarge)), max(side, round(height * enlarge))
+        if (width, height) != photo.size:
+            photo = photo.resize((width, height), Image.Resampling.BICUBIC)
+        if not self.is_training:
+            left, top = (width - side) // 2, (height - side) // 2
+            return photo.crop((left, top, left + side, top + side))
+        left, top = rng.randint(0, width - side), rng.randint(0, height - side)
+        crop = photo.crop((left, top, left + side, top + side))
+        return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
+
+
+class PhotoData(LightningDataModule):
+    """Photos for training, with some held out for validation.
+
+    Args:
+        sources: Shards (``.tar``) and folders of images.
+        crop_size_px: Side of the square crops.
+        batch_size: Crops per step and device.
+        num_held_out: Photos kept out of training, spread evenly over the sources.
+        num_workers: Loader processes per device; 0 suits a machine with few cores.
+        only_captioned: Leave out photos without a caption (for text-image training).
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        crop_size_px: int = 128,
+        batch_size: int = 16,
+        num_held_out: int = 256,
+        num_workers: int = 0,
+        only_captioned: bool = False,
+    ) -> None:
+        super().__init__()
+        self.sources = list(sources)
+        self.crop_size_px = crop_size_px
+        self.batch_size = batch_size
+        self.num_held_out = num_held_out
+        self.num_workers = num_workers
+        self.only_captioned = only_captioned
+
+    def setup(self, stage: str) -> None:
+        """Index the sources and split them."""
+        training = Photos(self.sources, self.crop_size_px)
+        held_out = Photos(self.sources, self.crop_size_px, is_training=False)
+        stride = max(2, len(training) // max(1, self.num_held_out))
+        kept = [index for index, record in enumerate(training.records) if record.captions or not self.only_captioned]
+        self.training = Subset(training, [index for index in kept if index % stride])
+        self.held_out = Subset(held_out, [index for index in kept if index % stride == 0][: self.num_held_out])
+        self.captions = [caption for record in training.records for caption in record.captions]
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Shuffled crops, incomplete last batch dropped."""
+        return DataLoader(
+            self.training,
+            batch_size=self.batch_size,
+            shuffle=True,
+            drop_last=True,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def val_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Centre crops of the held-out photos."""
+        return DataLoader(self.held_out, batch_size=self.batch_size)
+
+
+def find_records(source: Path) -> list[Record]:
+    """List the photos of one shard or folder, sorted by name."""
+    if source.suffix == ".tar" and source.is_file():
+        return _shard_records(source)
+    if source.is_dir():
+        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        return [Record(path, 0, path.stat().st_size, _side_captions(path)) for path in files]
+    raise ValueError(f"training source {str(source)!r} is neither a .tar shard nor a folder")
+
+
+def _shard_records(shard: Path) -> list[Record]:
+    images: dict[str, tarfile.TarInfo] = {}
+    captions: dict[str, tuple[str, ...]] = {}
+    with tarfile.open(shard) as archive:
+        for member in archive:
+            key, _, suffix = member.name.rpartition(".")
+            if f".{suffix.lower()}" in IMAGE_SUFFIXES:
+                images[key] = member
+            elif suffix == "json" and (stream := archive.extractfile(member)):
+                captions[key] = tuple(json.load(stream).get("captions") or ())
+    return [
+        Record(shard, member.offset_data, member.size, captions.get(key, ())) for key, member in sorted(images.items())
+    ]
+
+
+def _side_captions(path: Path) -> tuple[str, ...]:
+    text = path.with_suffix(".txt")
+    return tuple(text.read_text(encoding="utf-8").split("\n")[:1]) if text.is_file() else ()

@@ -1,0 +1,55 @@
+"""What goes through a restorer: a sample in, an outcome out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+
+@dataclass
+class Sample:
+    """An image to restore.
+
+    Attributes:
+        name: Path of the output relative to the output folder, without suffix.
+        path: File the image came from; None for an image that never was a file.
+        image: RGB, shape (3, H, W), range [0, 1].
+        alpha: Opacity, shape (1, H, W), range [0, 1]; None for an opaque image.
+        target: Ground truth of the same shape as ``image``; None where there is none.
+    """
+
+    name: str
+    path: Path | None
+    image: Tensor
+    alpha: Tensor | None = None
+    target: Tensor | None = None
+
+
+@dataclass
+class Unreadable:
+    """An input that is no sample.
+
+    Attributes:
+        path: The file.
+        reason: One sentence that says what is wrong and what to do.
+    """
+
+    path: Path
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """What became of an input.
+
+    Attributes:
+        sample: The input.
+        restored: Restored image, shape (3, H, W), range [0, 1]; None if it failed.
+        error: One sentence that says why it failed; None if it did not.
+        seconds: Time it took, shared evenly by images that were restored together.
+    """
+
+    sample: Sample | Unreadable
+    restored: Tensor | None
+    error: str | None
+    seconds: float

@@ -1,0 +1,78 @@
+"""Presets: YAML files found by name, and restorers built from them in Python."""
+
+from pathlib import Path
+from typing import Any
+
+from ldrps.quiet import quieten
+from ldrps.restorer import Restorer
+
+PACKAGE = Path(__file__).parent
+
+
+def preset_folder() -> Path:
+    """Folder of the shipped YAML files: inside the installed package, or beside it in a checkout."""
+    installed = PACKAGE / "configs"
+    return installed if installed.is_dir() else PACKAGE.parent / "configs"
+
+
+def find_preset(name: str) -> Path:
+    """Find a YAML file by path or by preset name.
+
+    Args:
+        name: A path, or a name such as ``blind`` or ``train/autoencoder``.
+
+    Raises:
+        ValueError: If there is neither; the message lists the presets.
+
+    Example:
+        >>> find_preset("blind").name
+        'blind.yaml'
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    folder = preset_folder()
+    for candidate in (folder / f"{name}.yaml", *sorted(folder.glob(f"*/{name}.yaml"))):
+        if candidate.is_file():
+            return candidate
+    names = ", ".join(sorted(str(preset.relative_to(folder).with_suffix("")) for preset in folder.glob("*/*.yaml")))
+    raise ValueError(f"config {name!r} is neither a file nor a preset; presets are: {names}")
+
+
+def load_preset(name: str = "blind", **settings: Any) -> Restorer:
+    """Build the restorer of a preset.
+
+    Args:
+        name: Preset name or path of a YAML file with a ``model`` section.
+        **settings: Changes by dotted name, with ``__`` for the dot, such as ``sampling__num_inference_steps=20``.
+
+    Returns:
+        The restorer; calling it with a PIL image, file name or tensor returns the restored PIL image.
+
+    Raises:
+        ValueError: If the preset or a setting does not exist or does not fit.
+
+    Example:
+        >>> from PIL import Image
+        >>> from skimage.data import cat
+        >>> restorer = load_preset("blind", sampling__num_inference_steps=2)
+        >>> restorer(Image.fromarray(cat()[:48, :64])).size
+        (64, 48)
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_subclass_arguments(Restorer, "model")
+    arguments = [f"--config={find_preset(name)}"]
+    arguments += [f"--model.{key.replace('__', '.')}={value}" for key, value in settings.items()]
+    # Presets may also have sections for Lightning (trainer, data), which have no meaning here.
+    for section in ("trainer", "data", "seed_everything"):
+        parser.add_argument(f"--{section}", type=Any, default=None)
+    quieten()
+    try:
+        config = parser.parse_args(arguments)
+    except ArgumentError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    restorer: Restorer = parser.instantiate_classes(config).model
+    return restorer

@@ -1,0 +1,176 @@
+"""What every restoration method shares: steps for Lightning, pictures for people, failures that stay with one image."""
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from PIL import Image
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from ldrps.data.image_files import read_picture, to_picture, to_pil
+from ldrps.data.samples import Outcome, Sample, Unreadable
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a restoration, for progress bars and film strips.
+
+    Attributes:
+        index: Number of the step, from 0.
+        count: Steps in all.
+        timestep: Timestep of the noise schedule.
+        images: Makes the current estimate, shape (B, 3, H, W), range [0, 1]; costs a decoder pass.
+    """
+
+    index: int
+    count: int
+    timestep: int
+    images: Callable[[], Tensor]
+
+
+StepListener = Callable[[Sequence[Sample], Step], None]
+
+
+class Restorer(LightningModule, ABC):
+    """A method that restores images; everything but `restore` and `load` is shared.
+
+    Args:
+        seed: Seed of the run. The result of an image depends on it, the image and the settings alone.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = seed
+        self.step_listeners: list[StepListener] = []
+        self.outcomes: list[Outcome] = []
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read weights; does nothing the second time.
+
+        Raises:
+            ValueError: If weights are missing or do not fit.
+        """
+
+    @abstractmethod
+    def restore(
+        self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
+    ) -> Tensor:
+        """Restore images of one size.
+
+        Args:
+            degraded: Shape (B, 3, H, W), range [0, 1], any H and W.
+            paths: The file each image came from, for side information; None for an image that never was a file.
+            observe: Sees every step.
+
+        Returns:
+            The restored images, same shape and range.
+        """
+
+    def forward(self, picture: Image.Image | Tensor | str | Path) -> Image.Image:
+        """Restore one picture.
+
+        Args:
+            picture: A PIL image, a file name, or a tensor of shape (3, H, W) with values in [0, 1].
+
+        Returns:
+            The restored picture, of the same size.
+
+        Raises:
+            ValueError: If the picture cannot be read or restored.
+        """
+        self.load()
+        sample = as_sample(picture)
+        restored = self.restore(sample.image[None].to(self.device), [sample.path])[0]
+        return to_pil(restored, sample.alpha)
+
+    def setup(self, stage: str) -> None:
+        """Read weights before Lightning moves the module to its device."""
+        self.load()
+
+    def predict_step(self, batch: Sequence[Sample | Unreadable], batch_idx: int) -> list[Outcome]:
+        """Restore a batch of images of any sizes."""
+        return self._restore_batch(batch)
+
+    def test_step(self, batch: Sequence[Sample | Unreadable], batch_idx: int) -> list[Outcome]:
+        """Restore a batch of images of any sizes; callbacks score them."""
+        return self._restore_batch(batch)
+
+    def transfer_batch_to_device(
+        self, batch: Sequence[Sample | Unreadable], device: torch.device, dataloader_idx: int
+    ) -> Sequence[Sample | Unreadable]:
+        """Leave samples where they are: images move when images of one size have been gathered."""
+        return batch
+
+    def _restore_batch(self, batch: Sequence[Sample | Unreadable]) -> list[Outcome]:
+        if torch.is_inference_mode_enabled():
+            raise ValueError(
+                "trainer.inference_mode is on, but the method learns while it restores and needs gradients: "
+                "set trainer.inference_mode to false"
+            )
+        outcomes = [Outcome(entry, None, entry.reason, 0.0) for entry in batch if isinstance(entry, Unreadable)]
+        samples = sorted(
+            (entry for entry in batch if isinstance(entry, Sample)), key=lambda sample: tuple(sample.image.shape)
+        )
+        for _, group in groupby(samples, key=lambda sample: tuple(sample.image.shape)):
+            outcomes += self._restore_group(list(group))
+        self.outcomes += [Outcome(outcome.sample, None, outcome.error, outcome.seconds) for outcome in outcomes]
+        return outcomes
+
+    def _restore_group(self, samples: list[Sample]) -> list[Outcome]:
+        def observe(step: Step) -> None:
+            for listen in self.step_listeners:
+                listen(samples, step)
+
+        started = time.perf_counter()
+        try:
+            degraded = torch.stack([sample.image for sample in samples]).to(self.device)
+            restored = self.restore(degraded, [sample.path for sample in samples], observe).cpu()
+        except (ValueError, OSError, RuntimeError) as error:
+            if "LDRPS_DEBUG" in os.environ:
+                raise
+            if len(samples) > 1:
+                # One image's trouble (a missing prompt, memory) must not cost the others.
+                return [outcome for sample in samples for outcome in self._restore_group([sample])]
+            return [Outcome(samples[0], None, " ".join(str(error).split()), time.perf_counter() - started)]
+        seconds = (time.perf_counter() - started) / len(samples)
+        return [self._checked(sample, image, seconds) for sample, image in zip(samples, restored, strict=True)]
+
+    @staticmethod
+    def _checked(sample: Sample, restored: Tensor, seconds: float) -> Outcome:
+        if bool(restored.isfinite().all()):
+            return Outcome(sample, restored, None, seconds)
+        return Outcome(
+            sample,
+            None,
+            "the result holds values that are not numbers: use float32, or less guidance strength",
+            seconds,
+        )
+
+
+def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
+    """Make a sample of whatever a user has in hand.
+
+    Raises:
+        ValueError: If a tensor has not the shape (3, H, W) and range [0, 1], or a file cannot be read.
+    """
+    if isinstance(picture, Tensor):
+        if picture.ndim != 3 or picture.shape[0] != 3:
+            raise ValueError(f"picture has shape {tuple(picture.shape)}: give an RGB tensor of shape (3, H, W)")
+        if not (float(picture.min()) >= 0 and float(picture.max()) <= 1):
+            raise ValueError(
+                f"picture has values in [{float(picture.min()):.3g}, {float(picture.max()):.3g}]: scale them to [0, 1]"
+            )
+        return Sample("picture", None, picture.float())
+    if isinstance(picture, Image.Image):
+        read = to_picture(picture)
+        return Sample("picture", None, read.image, read.alpha)
+    path = Path(picture)
+    read = read_picture(path)
+    return Sample(path.stem, path, read.image, read.alpha)

@@ -1,0 +1,95 @@
+"""How samples are drawn: settings of the sampler, and random numbers that belong to one image."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Observer = Callable[[int, Tensor], None]
+"""Called after every step with the timestep and the x0 prediction of the guided chains, shape (B, C, h, w)."""
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """How samples are drawn.
+
+    Attributes:
+        num_inference_steps: Steps over the whole noise schedule.
+        start_strength: None starts from pure noise, as the paper does. A share in (0, 1] starts from the encoded
+            image, as far as the alignment net can undo its damage, with noise of that share of the schedule.
+        num_refinements: Recurrences after the first pass.
+        strength: Share of the schedule that a recurrence re-noises to and samples again, in (0, 1] (the paper's gamma).
+        num_free_chains: Unguided chains per image that give the alignment net more examples.
+        use_stepped_x0: Take the x0 prediction from the latents after the step, as the released code does.
+
+    Raises:
+        ValueError: If a number lies outside its interval.
+    """
+
+    num_inference_steps: int = 50
+    start_strength: float | None = None
+    num_refinements: int = 1
+    strength: float = 0.5
+    num_free_chains: int = 0
+    use_stepped_x0: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_inference_steps < 1:
+            raise ValueError(f"num_inference_steps={self.num_inference_steps} must be at least 1")
+        for name in ("num_refinements", "num_free_chains"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must not be negative; 0 switches it off")
+        for name in ("start_strength", "strength"):
+            share = getattr(self, name)
+            if share is not None and not 0 < share <= 1:
+                raise ValueError(f"{name}={share} must lie in (0, 1]: it is a share of the noise schedule")
+
+    @property
+    def num_chains(self) -> int:
+        """Chains per image, the guided one included."""
+        return 1 + self.num_free_chains
+
+    @property
+    def num_steps(self) -> int:
+        """Denoising steps of a whole restoration.
+
+        Example:
+            >>> SamplingSettings(num_inference_steps=50, num_refinements=2, strength=0.5).num_steps
+            100
+        """
+        first = int(self.num_inference_steps * (self.start_strength or 1.0))
+        return max(1, first) + self.num_refinements * max(1, int(self.num_inference_steps * self.strength))
+
+
+def image_generator(image: Tensor, seed: int) -> torch.Generator:
+    """Make the random generator of one image, from the run's seed and the image's pixels alone.
+
+    Args:
+        image: Shape (3, H, W), range [0, 1].
+        seed: Seed of the run.
+
+    Example:
+        >>> image = torch.rand(3, 4, 4)
+        >>> image_generator(image, 1).initial_seed() == image_generator(image.clone(), 1).initial_seed()
+        True
+    """
+    pixels = (image.detach().float().cpu().clamp(0, 1) * 65535).round().to(torch.int32)
+    content = f"{seed} {tuple(image.shape)}".encode() + pixels.numpy().tobytes()
+    return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(content).digest()[:7], "big"))
+
+
+def draw_noise(
+    latent_shape: Sequence[int], num_chains: int, generators: Sequence[torch.Generator], like: Tensor
+) -> Tensor:
+    """Draw standard normal latents, rows ``chain * B + image``, on the CPU, so that devices get the same numbers.
+
+    Args:
+        latent_shape: Shape (C, h, w) of one image's latents.
+        num_chains: Chains of each image.
+        generators: One per image.
+        like: Gives the device and dtype.
+    """
+    drawn = [torch.randn(num_chains, *latent_shape, generator=generator) for generator in generators]
+    return torch.stack(drawn, dim=1).flatten(0, 1).to(like)

@@ -1,0 +1,36 @@
+"""One alignment net after another: a physical form first, a free net for what it leaves."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from modules.alignment.base import Alignment
+
+
+class Chained(Alignment):
+    """psi(x) = second(first(x)).
+
+    Args:
+        first: What happens to the light, for example `ToneCurve`.
+        second: What is left, for example `FPAM` started from the identity.
+    """
+
+    def __init__(self, first: Alignment, second: Alignment) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
+
+    def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
+        """See `Alignment.begin`."""
+        self.first.begin(degraded, generators)
+        self.second.begin(degraded, generators)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See `Alignment.forward`."""
+        redegraded: Tensor = self.second(self.first(images))
+        return redegraded
+
+    def invert(self, degraded: Tensor) -> Tensor:
+        """See `Alignment.invert`."""
+        return self.first.invert(self.second.invert(degraded))

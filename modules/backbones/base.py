@@ -1,0 +1,102 @@
+"""What a backbone is: a pretrained latent diffusion model behind the few operations the method needs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from modules.priors.base import Semantics
+
+Conditioning = Any
+"""What a backbone made of `Semantics`; only the backbone that made it can read it."""
+
+
+class Prediction(NamedTuple):
+    """What the denoiser says at one timestep.
+
+    Attributes:
+        x0: Estimate of the clean latents, shape (N, C, h, w).
+        model_output: What the scheduler's step takes, shape (N, C, h, w).
+    """
+
+    x0: Tensor
+    model_output: Tensor
+
+
+class Backbone(nn.Module, ABC):
+    """A latent diffusion model.
+
+    Images are RGB in [0, 1]; only a backbone knows the range and scale its networks want. Rows of every batch are
+    independent. Chains of the same image lie a whole batch apart: row ``chain * B + image``.
+    """
+
+    num_train_timesteps: int
+    """Timesteps of the noise schedule; timestep windows of losses count in these units."""
+
+    size_multiple: int
+    """Width and height of the images must be multiples of this many pixels."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read the weights; does nothing the second time.
+
+        Raises:
+            ValueError: If the weights cannot be found or do not fit; one sentence with the remedy.
+        """
+
+    @abstractmethod
+    def latent_shape(self, images: Tensor) -> tuple[int, int, int]:
+        """Shape (C, h, w) of the latents of one of these images, shape (B, 3, H, W)."""
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents of unit size, shape (B, C, h, w), of images, shape (B, 3, H, W), range [0, 1]."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images, shape (B, 3, H, W), nominally in [0, 1] and not clipped, of latents, shape (B, C, h, w)."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Feature maps (B, channels, h, w) of the first encoder levels, for perceptual losses."""
+
+    @abstractmethod
+    def condition(
+        self, semantics: Semantics, batch_size: int, num_chains: int = 1, guidance_scale: float = 1.0
+    ) -> Conditioning:
+        """Prepare what the denoiser is told about ``num_chains`` chains of each image.
+
+        Args:
+            semantics: Content of the B images.
+            batch_size: B, which empty semantics do not tell.
+            num_chains: Chains per image.
+            guidance_scale: Classifier-free guidance; 1 follows the prompt without amplifying it.
+        """
+
+    @abstractmethod
+    def begin(self, num_inference_steps: int, strength: float) -> list[int]:
+        """Start a pass over the last ``strength`` share of the schedule and forget the history of earlier passes.
+
+        Returns:
+            The pass's timesteps, descending.
+        """
+
+    @abstractmethod
+    def predict_x0(self, latents: Tensor, timestep: int, conditioning: Conditioning) -> Prediction:
+        """Predict the clean latents; one denoiser call for all chains and both guidance halves."""
+
+    @abstractmethod
+    def x0_from(self, model_output: Tensor, latents: Tensor, timestep: int) -> Tensor:
+        """Clean latents that a model output means for these latents."""
+
+    @abstractmethod
+    def step(
+        self, model_output: Tensor, timestep: int, latents: Tensor, generators: Sequence[torch.Generator]
+    ) -> Tensor:
+        """Latents at the next lower timestep; random steps draw row i from generator i."""
+
+    @abstractmethod
+    def renoise(self, latents: Tensor, noise: Tensor, timestep: int) -> Tensor:
+        """Clean latents with noise of a timestep added."""

@@ -1,0 +1,83 @@
+"""What a loss is: one number per image from the restored, re-degraded and degraded images."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Features = Callable[[Tensor], list[Tensor]]
+"""Feature maps of images, the finest first."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a loss may look at. Rows of all images are ``chain * B + image``.
+
+    Attributes:
+        restored: Decoded x0 prediction, shape (N, 3, H, W), nominally in [0, 1]; N is B, or K * B with free chains.
+        redegraded: Alignment net applied to ``restored``, same shape.
+        degraded: The input, repeated for the chains, same shape.
+        samples: Decoded x0 prediction of all chains without graph, shape (K * B, 3, H, W).
+        redegraded_samples: Alignment net applied to ``samples``.
+    """
+
+    restored: Tensor
+    redegraded: Tensor
+    degraded: Tensor
+    samples: Tensor
+    redegraded_samples: Tensor
+
+
+class Loss(nn.Module, ABC):
+    """Computes one number per row; steps nothing, moves nothing.
+
+    A loss with parameters (a discriminator) also says what it learns from, in `training_loss`; the guidance steps it.
+    """
+
+    learning_rate: float = 0.0
+    """Adam's learning rate for the loss's own parameters, if it has any."""
+
+    def begin(self, degraded: Tensor, features: Features, generators: Sequence[torch.Generator]) -> None:
+        """Forget the last images and prepare what is constant for new ones.
+
+        Args:
+            degraded: Images, shape (B, 3, H, W), range [0, 1].
+            features: The backbone's own encoder features.
+            generators: One per image.
+        """
+
+    @abstractmethod
+    def forward(self, state: State) -> Tensor:
+        """Return the loss of each row, shape (N,)."""
+
+    def training_loss(self, state: State) -> Tensor | None:
+        """Return what the loss's own parameters minimise, one number per image, shape (B,); None without parameters."""
+        return None
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """A loss, its weight, and the timesteps at which it counts.
+
+    Attributes:
+        loss: The loss.
+        weight: Factor; 0 switches the term off.
+        min_timestep: Lowest timestep at which the term counts.
+        max_timestep: The term counts below this timestep.
+    """
+
+    loss: Loss
+    weight: float = 1.0
+    min_timestep: int = 0
+    max_timestep: int = 1000
+
+    def is_active(self, timestep: int) -> bool:
+        """Whether the term counts at this timestep."""
+        return self.weight != 0 and self.min_timestep <= timestep < self.max_timestep
+
+
+def per_row(values: Tensor) -> Tensor:
+    """Mean over everything but the rows: (N, ...) -> (N,)."""
+    return values.flatten(1).mean(dim=1)

@@ -1,0 +1,30 @@
+"""Patches of the restored image should be of middle brightness."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from modules.losses.base import Loss, State, per_row
+
+
+class Exposure(Loss):
+    """Mean of ``(patch brightness - level) ** 2`` over square patches of the restored image.
+
+    Args:
+        patch_size_px: Side of the patches; images smaller than a patch are one patch.
+        level: Brightness to aim at, in (0, 1).
+
+    References:
+        Guo et al. 2020, Zero-Reference Deep Curve Estimation, Eq. 6 (squared instead of absolute, as in LD-RPS).
+    """
+
+    def __init__(self, patch_size_px: int = 32, level: float = 0.5) -> None:
+        super().__init__()
+        self.patch_size_px = patch_size_px
+        self.level = level
+
+    def forward(self, state: State) -> Tensor:
+        """See `Loss.forward`."""
+        brightness = state.restored.mean(dim=1, keepdim=True)
+        height, width = brightness.shape[-2:]
+        patch = min(self.patch_size_px, height), min(self.patch_size_px, width)
+        return per_row((F.avg_pool2d(brightness, patch) - self.level) ** 2)

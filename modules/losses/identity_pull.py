@@ -1,0 +1,13 @@
+"""The alignment net should change as little as it must."""
+
+from torch import Tensor
+
+from modules.losses.base import Loss, State, per_row
+
+
+class IdentityPull(Loss):
+    """Mean of ``(redegraded - restored) ** 2``: keeps a free alignment net from explaining any picture."""
+
+    def forward(self, state: State) -> Tensor:
+        """See `Loss.forward`."""
+        return per_row((state.redegraded - state.restored) ** 2)

@@ -1,0 +1,13 @@
+"""Absolute difference between the re-degraded and the degraded image."""
+
+from torch import Tensor
+
+from modules.losses.base import Loss, State, per_row
+
+
+class L1(Loss):
+    """Mean of ``|redegraded - degraded|``; less impressed by outliers than `L2`."""
+
+    def forward(self, state: State) -> Tensor:
+        """See `Loss.forward`."""
+        return per_row((state.redegraded - state.degraded).abs())

@@ -1,0 +1,13 @@
+"""Squared difference between the re-degraded and the degraded image."""
+
+from torch import Tensor
+
+from modules.losses.base import Loss, State, per_row
+
+
+class L2(Loss):
+    """Mean of ``(redegraded - degraded) ** 2``."""
+
+    def forward(self, state: State) -> Tensor:
+        """See `Loss.forward`."""
+        return per_row((state.redegraded - state.degraded) ** 2)
