@@ -1,0 +1,98 @@
+"""Nothing is computed whose result is unused."""
+
+import pytest
+import torch
+
+from ldrps.guidance import GuidanceSettings
+from ldrps.sampling import SamplingSettings
+from modules.alignment.affine import Affine
+from modules.losses.base import LossTerm
+from modules.losses.exposure import Exposure
+from modules.losses.l2 import L2
+from modules.priors.text import Text
+from tests.builders import make_restorer
+
+STEPS = SamplingSettings(num_inference_steps=6, num_refinements=0)
+
+
+def count(restorer, pictures):
+    """Rows through the denoiser, calls of the denoiser, decodes and encodes of one restoration."""
+    counts = {"unet_rows": 0, "unet_calls": 0, "decodes": 0, "encodes": 0}
+    backbone = restorer.backbone
+
+    def on_unet(module, arguments):
+        counts["unet_rows"] += len(arguments[0])
+        counts["unet_calls"] += 1
+
+    def counted(name, function):
+        def call(*arguments):
+            counts[name] += 1
+            return function(*arguments)
+
+        return call
+
+    handle = backbone.unet.register_forward_pre_hook(on_unet)
+    backbone.decode = counted("decodes", backbone.decode)
+    backbone.encode = counted("encodes", backbone.encode)
+    restorer.restore(pictures, [None] * len(pictures))
+    handle.remove()
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("prior", "guidance_scale", "num_free_chains", "rows_per_step"),
+    [
+        (Text(), 8.0, 0, 1),  # without a prompt the two halves are equal
+        (Text("a cat", "a cat"), 8.0, 0, 1),
+        (Text("a cat"), 1.0, 0, 1),
+        (Text("a cat"), 8.0, 0, 2),
+        (Text("a cat"), 8.0, 1, 4),  # what the released code always computes
+    ],
+)
+def test_one_denoiser_call_a_step_with_no_more_rows_than_needed(
+    micro_folder, pictures, prior, guidance_scale, num_free_chains, rows_per_step
+):
+    settings = SamplingSettings(num_inference_steps=6, num_refinements=0, num_free_chains=num_free_chains)
+    restorer = make_restorer(micro_folder, prior=prior, guidance_scale=guidance_scale, sampling=settings)
+    counts = count(restorer, pictures[:2])
+    assert counts["unet_calls"] == 6
+    assert counts["unet_rows"] == 6 * 2 * rows_per_step
+
+
+def test_nothing_is_decoded_but_the_result_when_nothing_is_learnt_or_guided(micro_folder, pictures):
+    restorer = make_restorer(micro_folder, sampling=STEPS, guidance=GuidanceSettings(strength=0))
+    counts = count(restorer, pictures[:1])
+    assert (counts["decodes"], counts["encodes"]) == (1, 0)
+
+
+def test_one_decode_a_step_serves_fit_and_guidance(micro_folder, pictures):
+    restorer = make_restorer(micro_folder, sampling=STEPS, alignment=Affine())
+    assert count(restorer, pictures[:1])["decodes"] == 6 + 1
+
+
+def test_terms_outside_their_window_cost_nothing(micro_folder, pictures):
+    losses = {"l2": LossTerm(L2(), max_timestep=400), "exposure": LossTerm(Exposure(), weight=0)}
+    restorer = make_restorer(micro_folder, sampling=STEPS, losses=losses)
+    inside = [timestep for timestep in restorer.backbone.begin(6, 1.0) if timestep < 400]
+    assert count(restorer, pictures[:1])["decodes"] == len(inside) + 1
+
+
+def test_the_alignment_phase_only_learns(micro_folder, pictures):
+    settings = GuidanceSettings(strength=100.0, alignment_until=0)
+    guided = make_restorer(micro_folder, sampling=STEPS, alignment=Affine(), guidance=settings)
+    free = make_restorer(micro_folder, sampling=STEPS, guidance=GuidanceSettings(strength=0))
+    assert torch.equal(guided.restore(pictures[:1], [None]), free.restore(pictures[:1], [None]))
+    assert not torch.equal(guided.alignment.scale.detach(), torch.ones(1, 3, 1, 1))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 2])
+def test_guidance_strength_means_the_same_at_any_size(pictures, scale):
+    from tests.builders import GaussianBackbone, generators, make_guidance
+
+    pixel = torch.full((1, 3, int(16 * scale), int(16 * scale)), 0.2)
+    guidance = make_guidance(GaussianBackbone(0.5, 0.01), Affine(), {"l2": LossTerm(L2())})
+    guidance.begin(pixel, generators(0))
+    guidance.make_optimizer = lambda parameters: torch.optim.SGD(parameters, lr=0.0)
+    guidance.begin(pixel, generators(0))
+    gradient = guidance.update(torch.full_like(pixel, 0.7), timestep=10)
+    torch.testing.assert_close(gradient, torch.full_like(pixel, 2 * 0.5))
