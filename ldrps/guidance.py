@@ -80,7 +80,7 @@ class Guidance:
                 if term.weight == 0:
                     continue
                 term.loss.begin(target, self.backbone.features, generators)
-                if parameters := list(term.loss.parameters()):
+                if parameters := term.loss.learnable():
                     self._optimizers[f"{kind}.{name}"] = torch.optim.Adam(parameters, lr=term.loss.learning_rate)
 
     def update(self, x0_prediction: Tensor, timestep: int) -> Tensor | None:

@@ -56,6 +56,10 @@ class Loss(nn.Module, ABC):
         """Return what the loss's own parameters minimise, one number per image, shape (B,); None without parameters."""
         return None
 
+    def learnable(self) -> list[nn.Parameter]:
+        """Parameters that learn with each image; a frozen feature extractor has none."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
 
 @dataclass(frozen=True)
 class LossTerm:
