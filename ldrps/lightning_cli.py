@@ -39,7 +39,7 @@ class SettingsBesideOutputs(SaveConfigCallback):
         for folder in folders:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                self.parser.save(self.config, folder / "ldrps.config.yaml", skip_none=False, overwrite=True)
+                self.parser.save(self.config, folder / "ldrps.config.yaml", skip_unset=False, overwrite=True)
             except OSError as error:
                 raise ValueError(
                     f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another one"

@@ -242,7 +242,7 @@ def load_pipeline(path: str, dtype: torch.dtype) -> Any:
     try:
         return StableDiffusionPipeline.from_pretrained(
             source, dtype=dtype, safety_checker=None, feature_extractor=None, requires_safety_checker=False
-        ).to(dtype=dtype)
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise ValueError(

@@ -1,0 +1,100 @@
+"""`ldrps restore` as people use it."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from ldrps.cli import main
+from ldrps.presets import load_preset
+
+
+def test_a_photo_becomes_a_restored_photo_of_the_same_size(restore, photo_file, tmp_path):
+    before = photo_file.read_bytes()
+    code, _ = restore(photo_file, "--output", tmp_path / "out")
+    assert code == 0
+    assert Image.open(tmp_path / "out" / "cat.png").size == (40, 28)
+    assert photo_file.read_bytes() == before
+
+
+def test_compare_and_film_strip(restore, photo_file, tmp_path):
+    code, _ = restore(photo_file, "-o", tmp_path / "out", "--compare", "--trajectory", 3, "--model.sampling.start_strength", 1.0)
+    assert code == 0
+    pair = np.asarray(Image.open(tmp_path / "out" / "cat.compare.png"))
+    assert pair.shape == (28, 82, 3)
+    assert np.array_equal(pair[:, :40], np.asarray(Image.open(photo_file)))
+    assert np.array_equal(pair[:, 42:], np.asarray(Image.open(tmp_path / "out" / "cat.png")))
+    assert Image.open(tmp_path / "out" / "cat.trajectory.png").size == (120, 28)
+
+
+def test_folders_keep_their_sub_folders_and_globs_work(restore, photo_file, tmp_path):
+    (photo_file.parent / "deep").mkdir()
+    (photo_file.parent / "deep" / "cat.jpg").write_bytes(photo_file.read_bytes())
+    assert restore(photo_file.parent, "--output", tmp_path / "out")[0] == 0
+    assert sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")) == [
+        "cat.png",
+        "deep/cat.png",
+    ]
+    assert restore(f"{photo_file.parent}/*.jpg", "--output", tmp_path / "glob")[0] == 0
+    assert (tmp_path / "glob" / "cat.png").exists()
+
+
+def test_the_same_picture_comes_out_alone_in_a_batch_and_from_python(restore, photo_file, tmp_path, micro_folder):
+    other = photo_file.with_name("other.png")
+    Image.fromarray(np.full((28, 40, 3), 99, np.uint8)).save(other)
+    restore(photo_file, "--output", tmp_path / "alone", "--seed", 3)
+    restore(photo_file.parent, "--output", tmp_path / "batch", "--seed", 3, "--batch-size", 2)
+    alone, batch = (np.asarray(Image.open(tmp_path / name / "cat.png")).astype(int) for name in ("alone", "batch"))
+    assert np.abs(alone - batch).max() <= 1
+    restorer = load_preset("blind", backbone__path=micro_folder, sampling__num_inference_steps=3, seed=3)
+    from_python = np.asarray(restorer(photo_file)).astype(int)
+    assert np.abs(alone - from_python).max() == 0
+
+
+def test_the_resolved_settings_are_saved_beside_the_pictures(restore, photo_file, tmp_path):
+    restore(photo_file, "--output", tmp_path / "out", "--seed", 7)
+    saved = yaml.safe_load((tmp_path / "out" / "ldrps.config.yaml").read_text())
+    assert saved["model"]["init_args"]["seed"] == 7
+    assert saved["model"]["init_args"]["sampling"]["num_inference_steps"] == 3
+    assert saved["trainer"]["inference_mode"] is False
+
+
+def test_a_saved_run_can_be_repeated(restore, photo_file, tmp_path):
+    restore(photo_file, "--output", tmp_path / "out", "--seed", 7)
+    code = main(["predict", "--config", str(tmp_path / "out" / "ldrps.config.yaml"), "--writer.overwrite", "true",
+                 "--writer.output", str(tmp_path / "again")])
+    assert code == 0
+    assert (tmp_path / "again" / "cat.png").read_bytes() == (tmp_path / "out" / "cat.png").read_bytes()
+
+
+def test_a_prompt_and_prompt_files_reach_the_backbone(restore, photo_file, tmp_path):
+    restore(photo_file, "--output", tmp_path / "none")
+    restore(photo_file, "--output", tmp_path / "prompt", "--prompt", "a photo of a cat")
+    photo_file.with_suffix(".txt").write_text("a photo of a cat")
+    restore(photo_file, "--output", tmp_path / "file", "--prior", "prompt_file")
+    pictures = [(tmp_path / name / "cat.png").read_bytes() for name in ("none", "prompt", "file")]
+    assert pictures[0] != pictures[1]
+    assert pictures[1] == pictures[2]
+
+
+def test_python_takes_pil_images_file_names_and_tensors(micro_folder, photo_file):
+    restorer = load_preset("blind", backbone__path=micro_folder, sampling__num_inference_steps=2)
+    image = Image.open(photo_file)
+    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
+    results = [np.asarray(restorer(picture)) for picture in (image, str(photo_file), photo_file, tensor)]
+    assert all(np.array_equal(results[0], result) for result in results[1:])
+
+
+@pytest.mark.parametrize("picture", [torch.rand(1, 8, 8), torch.rand(3, 8, 8) * 255])
+def test_python_refuses_tensors_that_are_no_pictures(micro_folder, picture):
+    restorer = load_preset("blind", backbone__path=micro_folder)
+    with pytest.raises(ValueError, match="picture has"):
+        restorer(picture)
+
+
+def test_help_names_the_verbs(capsys):
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(verb in printed for verb in ("restore", "test", "predict", "fit"))
+    assert main(["--version"]) == 0
