@@ -1,0 +1,84 @@
+"""Every shipped YAML file can be built, and every restoration preset restores."""
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from ldrps.cli import main
+from ldrps.ld_rps import LDRPS
+from ldrps.presets import find_preset, load_preset, preset_folder
+
+RESTORE = sorted(preset_folder().glob("restore/*.yaml"))
+TRAIN = sorted(preset_folder().glob("train/*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def vgg_weights(tmp_path_factory):
+    torch.manual_seed(0)
+    sizes = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128)}
+    state = {}
+    for layer, (inputs, outputs) in sizes.items():
+        for name, value in nn.Conv2d(inputs, outputs, 3).state_dict().items():
+            state[f"features.{layer}.{name}"] = value
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "checkpoints").mkdir()
+    torch.save(state, folder / "checkpoints" / "vgg16-397923af.pth")
+    return folder
+
+
+@pytest.mark.parametrize("preset", RESTORE, ids=lambda path: path.stem)
+def test_a_restoration_preset_restores(preset, micro_kl_folder, pictures, vgg_weights, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(vgg_weights))
+    restorer = load_preset(
+        preset.stem,
+        backbone__path=micro_kl_folder,
+        sampling__num_inference_steps=8,
+        prior="modules.priors.null.Null",
+    )
+    restorer.load()
+    restored = restorer.restore(pictures[:2], [None, None])
+    assert restored.shape == (2, 3, 32, 32)
+    assert restored.isfinite().all()
+
+
+def test_the_reference_presets_hold_the_released_numbers():
+    presets = {name: load_preset(f"reference_{name}") for name in ("low_light", "dehazing", "denoising")}
+    assert {name: preset.guidance.settings.strength for name, preset in presets.items()} == {
+        "low_light": 80_000,
+        "dehazing": 25_000,
+        "denoising": 40_000,
+    }
+    assert {name: preset.sampling.num_refinements for name, preset in presets.items()} == {
+        "low_light": 2,
+        "dehazing": 0,
+        "denoising": 1,
+    }
+    fits = {
+        name: [preset.guidance.alignment_losses[term].weight for term in ("l2", "perceptual", "adversarial")]
+        for name, preset in presets.items()
+    }
+    assert fits == {"low_light": [0.02, 0.3, 0.8], "dehazing": [0.2, 0.5, 0.2], "denoising": [3.0, 0.002, 0.001]}
+    for preset in presets.values():
+        assert isinstance(preset, LDRPS)
+        assert (preset.sampling.num_inference_steps, preset.guidance_scale) == (450, 8.0)
+        assert preset.guidance.settings.scale == "raw"
+
+
+@pytest.mark.parametrize("preset", TRAIN, ids=lambda path: path.stem)
+def test_a_training_preset_can_be_parsed(preset, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["fit", "--config", f"train/{preset.stem}", "--data.sources", "[none.tar]", "--print_config"])
+    assert exit_.value.code == 0
+    assert yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["sources"] == ["none.tar"]
+
+
+def test_a_preset_is_found_by_name_and_by_path():
+    assert find_preset("blind") == find_preset("restore/blind") == find_preset(str(find_preset("blind")))
+    with pytest.raises(ValueError, match=r"presets are: .*restore/blind"):
+        find_preset("nothing")
+
+
+def test_settings_in_python_are_checked():
+    with pytest.raises(ValueError, match="no_such"):
+        load_preset("blind", no_such=3)

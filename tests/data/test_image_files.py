@@ -1,0 +1,121 @@
+"""Pictures are read as a viewer shows them, and written completely or not at all."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from skimage import data as skimage_data
+
+from ldrps.data.image_files import read_picture, to_pil, to_tensor, write_picture
+from ldrps.data.images import ImageData, find_images
+from ldrps.working_size import WorkingSize
+
+
+@pytest.fixture
+def photo():
+    return Image.fromarray(skimage_data.coffee()).resize((30, 20))
+
+
+def as_array(picture):
+    return (picture.image.permute(1, 2, 0).numpy() * 255).round().astype(int)
+
+
+def test_a_written_picture_is_read_back_exactly(tmp_path, photo):
+    write_picture(photo, tmp_path / "deep" / "photo.png")
+    picture = read_picture(tmp_path / "deep" / "photo.png")
+    assert np.array_equal(as_array(picture), np.asarray(photo))
+    assert picture.alpha is None
+
+
+def test_sixteen_bit_grey_keeps_its_range(tmp_path):
+    grey = np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    image = read_picture(tmp_path / "deep.png").image
+    torch.testing.assert_close(image[1], torch.from_numpy(grey.astype(np.float32) / 65535))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, photo, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo.save(tmp_path / "turned.png", exif=exif)
+    image = read_picture(tmp_path / "turned.png").image
+    assert image.shape[1:] == ((20, 30) if orientation < 5 else (30, 20))
+    if orientation == 6:  # the camera was turned: rows become columns, clockwise
+        assert np.array_equal(as_array(read_picture(tmp_path / "turned.png")), np.rot90(np.asarray(photo), -1))
+
+
+def test_transparency_is_kept_apart_and_put_back(tmp_path, photo):
+    alpha = Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30).clip(0, 255).astype(np.uint8))
+    photo.putalpha(alpha)
+    photo.save(tmp_path / "glass.png")
+    picture = read_picture(tmp_path / "glass.png")
+    assert np.array_equal(as_array(picture), np.asarray(photo)[..., :3])
+    assert np.array_equal(np.asarray(to_pil(picture.image, picture.alpha)), np.asarray(photo))
+
+
+def test_grey_palette_and_cmyk_become_rgb(tmp_path, photo):
+    for mode, suffix in (("L", "png"), ("P", "png"), ("CMYK", "jpg"), ("1", "png")):
+        photo.convert(mode).save(tmp_path / f"{mode}.{suffix}", quality=100)
+        picture = read_picture(tmp_path / f"{mode}.{suffix}")
+        assert picture.image.shape == (3, 20, 30)
+        expected = np.asarray(photo.convert(mode).convert("RGB")).astype(int)
+        assert np.abs(as_array(picture) - expected).mean() < 4
+
+
+def test_an_embedded_profile_is_converted_to_srgb(tmp_path, photo):
+    linear = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo.save(tmp_path / "profile.png", icc_profile=linear)
+    assert np.abs(as_array(read_picture(tmp_path / "profile.png")) - np.asarray(photo)).max() <= 1
+    photo.save(tmp_path / "broken.png", icc_profile=b"no profile")
+    assert np.array_equal(as_array(read_picture(tmp_path / "broken.png")), np.asarray(photo))
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, photo, monkeypatch):
+    path = tmp_path / "photo.png"
+    write_picture(photo, path)
+    before = path.read_bytes()
+
+    def fail(*arguments, **options):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_picture(photo, path)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_tensors_round_to_eight_bits():
+    values = torch.tensor([-0.1, 0.0, 0.4999, 1.0, 1.2]).expand(3, 1, 5)
+    assert np.asarray(to_pil(values))[0, :, 0].tolist() == [0, 0, 127, 255, 255]
+    assert to_tensor(to_pil(values)).shape == (3, 1, 5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (17, 33), (64, 64), (131, 97)])
+@pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
+def test_any_size_fits_the_network_and_comes_back(size, scale):
+    working = WorkingSize(*size, scale=scale, multiple=16)
+    image = torch.rand(1, 3, *size)
+    entered = working.enter(image)
+    assert entered.shape[-1] % 16 == 0
+    assert entered.shape[-2] % 16 == 0
+    assert working.leave(entered).shape == image.shape
+    if scale == 1:
+        assert torch.equal(working.leave(entered), image)
+
+
+def test_the_same_file_named_twice_is_restored_once(tmp_path, photo):
+    photo.save(tmp_path / "a.png")
+    data = ImageData([str(tmp_path), str(tmp_path / "a.png")])
+    data.setup("predict")
+    assert len(data.files) == 1
+
+
+def test_files_of_one_stem_get_two_names(tmp_path, photo):
+    photo.save(tmp_path / "a.png")
+    photo.save(tmp_path / "a.jpg")
+    data = ImageData([str(tmp_path)])
+    data.setup("predict")
+    assert sorted(name for _, name in data.files) == ["a.jpg", "a.png"]
+    assert len(find_images(str(tmp_path / "*.png"))) == 1

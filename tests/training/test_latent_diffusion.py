@@ -1,0 +1,116 @@
+"""The three trainings make a pipeline folder that restores, from shards and from folders."""
+
+import io
+import json
+import tarfile
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from skimage import data as skimage_data
+from transformers import CLIPModel
+
+from ldrps.cli import main
+from ldrps.data.photos import PhotoData
+from ldrps.presets import load_preset
+from ldrps.tokenizer import train_tokenizer
+
+PHOTOS = {"astronaut": skimage_data.astronaut, "cat": skimage_data.cat, "coffee": skimage_data.coffee}
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shards") / "photos-000.tar"
+    with tarfile.open(path, "w") as archive:
+        for index in range(12):
+            name = list(PHOTOS)[index % 3]
+            photo = Image.fromarray(PHOTOS[name]()).resize((40, 36))
+            content = io.BytesIO()
+            photo.save(content, format="WEBP")
+            captions = [f"a photo of a {name}"] if index != 5 else []
+            members = {"webp": content.getvalue(), "json": json.dumps({"captions": captions}).encode()}
+            for suffix, data in members.items():
+                member = tarfile.TarInfo(f"{index:06d}.{suffix}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def fit(preset, shard, folder, *more):
+    arguments = ["fit", "--config", f"train/{preset}", "--data.sources", f"[{shard}]", "--data.batch_size", "4"]
+    arguments += ["--data.crop_size_px", "32", "--data.num_held_out", "3", "--trainer.max_steps", "3"]
+    arguments += ["--trainer.max_time", "null", "--trainer.val_check_interval", "2", "--trainer.precision", "32"]
+    arguments += ["--trainer.default_root_dir", str(folder / "logs"), "--trainer.enable_progress_bar", "false"]
+    arguments += ["--trainer.enable_model_summary", "false", "--model.export_dir", str(folder / "mini"), *more]
+    assert main(arguments) == 0
+
+
+def test_three_trainings_make_a_pipeline_that_restores(shard, tmp_path, pictures):
+    fit("autoencoder", shard, tmp_path, "--model.channels", "8")
+    sizes = ["--model.hidden_size", "16", "--model.num_layers", "1", "--model.image_size", "32"]
+    fit("text_image", shard, tmp_path, *sizes, "--model.vocab_size", "560")
+    fit("denoiser", shard, tmp_path, "--model.block_out_channels", "[32, 32]", "--model.pipeline_dir",
+        str(tmp_path / "mini"))
+    samples = sorted(path.name for path in (tmp_path / "logs").rglob("samples/*.png"))
+    assert any(name.startswith("autoencodertraining") for name in samples)
+    assert any(name.startswith("denoisertraining") for name in samples)
+
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        tmp_path / "mini", safety_checker=None, requires_safety_checker=False, dtype=torch.float32
+    )
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    image = torch.rand(1, 3, 32, 32)
+    latents = pipeline.vae.encode(image * 2 - 1).latents * pipeline.vae.config.scaling_factor
+    assert 0.2 < float(latents.std()) < 5
+    clip = CLIPModel.from_pretrained(tmp_path / "mini" / "clip")
+    assert clip.config.text_config.vocab_size == len(pipeline.tokenizer)
+
+    restorer = load_preset("blind", backbone__path=tmp_path / "mini", sampling__num_inference_steps=3)
+    restorer.load()
+    assert restorer.restore(pictures[:1], [None]).shape == (1, 3, 32, 32)
+
+
+def test_a_training_can_be_resumed(shard, tmp_path):
+    checkpoints = "--trainer.callbacks.init_args.every_n_train_steps=1"
+    fit("autoencoder", shard, tmp_path, "--model.channels", "8", checkpoints)
+    (last,) = (tmp_path / "logs").rglob("last.ckpt")
+    fit("autoencoder", shard, tmp_path, "--model.channels", "8", "--trainer.max_steps", "5", "--ckpt_path", str(last))
+    newest = max((tmp_path / "logs").rglob("last*.ckpt"), key=lambda path: path.stat().st_mtime)
+    assert torch.load(newest, weights_only=True)["global_step"] == 5
+
+
+def test_shards_and_folders_hold_the_same_photos(shard, tmp_path):
+    with tarfile.open(shard) as archive:
+        for member in archive:
+            if member.name.endswith("webp"):
+                (tmp_path / member.name).write_bytes(archive.extractfile(member).read())
+    crops = []
+    for source in (shard, tmp_path):
+        data = PhotoData([str(source)], crop_size_px=24, num_held_out=3)
+        data.setup("fit")
+        assert len(data.training) + len(data.held_out) == 12
+        crops.append(data.held_out[0]["image"])
+    assert torch.equal(*crops)
+
+
+def test_held_out_photos_are_never_trained_on_and_captions_can_be_required(shard):
+    data = PhotoData([str(shard)], crop_size_px=24, num_held_out=3, only_captioned=True)
+    data.setup("fit")
+    assert not set(data.training.indices) & set(data.held_out.indices)
+    assert len(data.training) + len(data.held_out) == 11
+    assert all(data.training[index]["caption"] for index in range(len(data.training)))
+
+
+def test_missing_sources_are_named():
+    with pytest.raises(ValueError, match=r"'none.tar' is neither a .tar shard nor a folder"):
+        PhotoData(["none.tar"]).setup("fit")
+
+
+@pytest.mark.parametrize("text", ["a photo of a cat", "ünknown wörds, 42!", "日本"])
+def test_the_vocabulary_can_write_any_text(text):
+    tokenizer = train_tokenizer(["a photo of a cat"], vocab_size=540)
+    ids = tokenizer(text).input_ids
+    assert tokenizer.unk_token_id not in ids[1:-1]
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids[-1] == tokenizer.eos_token_id
