@@ -74,5 +74,5 @@ def load_preset(name: str = "blind", **settings: Any) -> Restorer:
         config = parser.parse_args(arguments)
     except ArgumentError as error:
         raise ValueError(" ".join(str(error).split())) from error
-    restorer: Restorer = parser.instantiate_classes(config).model
+    restorer: Restorer = parser.instantiate(config).model
     return restorer

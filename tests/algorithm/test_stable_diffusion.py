@@ -108,14 +108,14 @@ def test_embeddings_of_the_right_width_condition_the_denoiser(micro_folder):
     latents = torch.randn(1, 4, 8, 8)
     told = backbone.condition(Semantics(embeddings=torch.randn(1, 3, 16)), 1, guidance_scale=2.0)
     untold = backbone.condition(Semantics(), 1)
-    assert not torch.allclose(
-        backbone.predict_x0(latents, 500, told).x0, backbone.predict_x0(latents, 500, untold).x0
-    )
+    assert not torch.allclose(backbone.predict_x0(latents, 500, told).x0, backbone.predict_x0(latents, 500, untold).x0)
     with pytest.raises(ValueError, match=r"takes \(batch, tokens, 16\)"):
         backbone.condition(Semantics(embeddings=torch.randn(1, 3, 17)), 1)
 
 
-@pytest.mark.parametrize("scheduler", [DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler])
+@pytest.mark.parametrize(
+    "scheduler", [DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler]
+)
 def test_other_schedulers_run_and_forget_the_history_of_earlier_passes(micro_folder, pictures, scheduler):
     restorer = make_restorer(micro_folder, sampling=SamplingSettings(num_inference_steps=5, num_refinements=2))
     restorer.backbone.scheduler = scheduler.from_config(restorer.backbone.scheduler.config)

@@ -1,7 +1,5 @@
 """Trouble is one clear sentence and the right exit code; the other images of the run are finished."""
 
-import os
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -186,7 +184,7 @@ def test_finished_pictures_are_replaced_only_when_asked(restore, photo_file, tmp
 
 def test_nothing_half_written_is_left_behind(restore, photo_file, tmp_path):
     restore(photo_file, "--output", tmp_path / "out", "--compare")
-    assert sorted(os.listdir(tmp_path / "out")) == ["cat.compare.png", "cat.png", "ldrps.config.yaml"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cat.compare.png", "cat.png", "ldrps.config.yaml"]
 
 
 def test_unknown_verbs(capfd):

@@ -19,7 +19,9 @@ def test_a_photo_becomes_a_restored_photo_of_the_same_size(restore, photo_file, 
 
 
 def test_compare_and_film_strip(restore, photo_file, tmp_path):
-    code, _ = restore(photo_file, "-o", tmp_path / "out", "--compare", "--trajectory", 3, "--model.sampling.start_strength", 1.0)
+    code, _ = restore(
+        photo_file, "-o", tmp_path / "out", "--compare", "--trajectory", 3, "--model.sampling.start_strength", 1.0
+    )
     assert code == 0
     pair = np.asarray(Image.open(tmp_path / "out" / "cat.compare.png"))
     assert pair.shape == (28, 82, 3)
@@ -62,8 +64,17 @@ def test_the_resolved_settings_are_saved_beside_the_pictures(restore, photo_file
 
 def test_a_saved_run_can_be_repeated(restore, photo_file, tmp_path):
     restore(photo_file, "--output", tmp_path / "out", "--seed", 7)
-    code = main(["predict", "--config", str(tmp_path / "out" / "ldrps.config.yaml"), "--writer.overwrite", "true",
-                 "--writer.output", str(tmp_path / "again")])
+    code = main(
+        [
+            "predict",
+            "--config",
+            str(tmp_path / "out" / "ldrps.config.yaml"),
+            "--writer.overwrite",
+            "true",
+            "--writer.output",
+            str(tmp_path / "again"),
+        ]
+    )
     assert code == 0
     assert (tmp_path / "again" / "cat.png").read_bytes() == (tmp_path / "out" / "cat.png").read_bytes()
 

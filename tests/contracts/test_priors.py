@@ -36,7 +36,8 @@ def test_prompt_files_are_read_beside_the_image(paths):
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "is missing"), (b"\xff\xfe\x00bad", "is not UTF-8"), ("no file", "come from files")]
+    ("content", "sentence"),
+    [(None, "is missing"), (b"\xff\xfe\x00bad", "is not UTF-8"), ("no file", "come from files")],
 )
 def test_prompt_file_trouble_is_one_sentence(tmp_path, content, sentence):
     path = None if content == "no file" else tmp_path / "c.png"

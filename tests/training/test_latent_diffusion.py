@@ -50,8 +50,15 @@ def test_three_trainings_make_a_pipeline_that_restores(shard, tmp_path, pictures
     fit("autoencoder", shard, tmp_path, "--model.channels", "8")
     sizes = ["--model.hidden_size", "16", "--model.num_layers", "1", "--model.image_size", "32"]
     fit("text_image", shard, tmp_path, *sizes, "--model.vocab_size", "560")
-    fit("denoiser", shard, tmp_path, "--model.block_out_channels", "[32, 32]", "--model.pipeline_dir",
-        str(tmp_path / "mini"))
+    fit(
+        "denoiser",
+        shard,
+        tmp_path,
+        "--model.block_out_channels",
+        "[32, 32]",
+        "--model.pipeline_dir",
+        str(tmp_path / "mini"),
+    )
     samples = sorted(path.name for path in (tmp_path / "logs").rglob("samples/*.png"))
     assert any(name.startswith("autoencodertraining") for name in samples)
     assert any(name.startswith("denoisertraining") for name in samples)

@@ -1,0 +1,41 @@
+# The commands people and CI run. `make` alone lists them.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.PHONY: help demo test lint check bench docs clean
+
+help: ## List the commands.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed ## Install, damage a sample photo, restore it, say where to look.
+	$(BIN)/python -m ldrps.demo demo
+
+test: $(VENV)/.installed ## Run the fast tests (CPU, offline).
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed ## Check format, lint, types and the import contract.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## Run everything CI runs.
+
+bench: $(VENV)/.installed ## Measure quality and cost: make bench DATA=folder-of-clean-photos
+	$(BIN)/python -m tests.benchmarks.restore --data "$(DATA)" --output runs/bench
+
+docs: $(VENV)/.installed ## Build the documentation.
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+
+clean: ## Remove what was built (not the pictures you made).
+	rm -rf build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,245 @@
+"""`make bench`: quality of the blind preset on three damages, the autoencoder's ceiling, and what a restoration costs.
+
+python -m tests.benchmarks.restore --data FOLDER --output runs/bench [--preset blind] [--limit N]
+"""
+
+import argparse
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.progress import track
+from skimage import data as skimage_data
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+
+from degradations.gaussian_noise import GaussianNoise
+from degradations.haze import Haze
+from degradations.low_light import LowLight
+from degradations.pipeline import Sequence
+from ldrps.data.image_files import read_picture, to_pil, to_tensor, write_picture
+from ldrps.data.images import find_images
+from ldrps.presets import load_preset
+from ldrps.quiet import quieten
+from ldrps.sampling import image_generator
+from ldrps.working_size import WorkingSize
+from tests.benchmarks.baselines import BASELINES
+
+DAMAGES = {
+    "noise": GaussianNoise((25 / 255, 25 / 255)),
+    "low light": Sequence([LowLight((2.5, 2.5), (1.2, 1.2)), GaussianNoise((5 / 255, 5 / 255))]),
+    "haze": Haze((0.3, 0.6), (0.8, 0.95)),
+}
+SIDE_PX = 256
+
+
+def load_photos(folder, limit):
+    """Centre crops of 256 x 256; smaller photos are enlarged first."""
+    if folder is None:
+        names = ("astronaut", "cat", "coffee", "rocket", "motorcycle_left")
+        loaded = [
+            (name, Image.fromarray(getattr(skimage_data, name)())) for name in names if hasattr(skimage_data, name)
+        ]
+    else:
+        loaded = [(path.stem, to_pil(read_picture(path).image)) for path, _ in find_images(folder)]
+    photos = {}
+    for name, photo in loaded[:limit]:
+        enlarge = max(1.0, SIDE_PX / min(photo.size))
+        photo = photo.resize([round(side * enlarge) for side in photo.size], Image.Resampling.BICUBIC)
+        left, top = (photo.width - SIDE_PX) // 2, (photo.height - SIDE_PX) // 2
+        photos[name] = to_tensor(photo.crop((left, top, left + SIDE_PX, top + SIDE_PX)))
+    return photos
+
+
+def degrade(name, target):
+    """One damage with a seed of the target's own; eight bits, as a file would hold it."""
+    degraded = DAMAGES[name](target[None], [image_generator(target, 0)])[0]
+    return (degraded * 255).round() / 255
+
+
+def score(image, target):
+    stored = (image.clamp(0, 1) * 255).round()[None] / 255
+    return (
+        float(peak_signal_noise_ratio(stored, target[None], data_range=1.0)),
+        float(structural_similarity_index_measure(stored, target[None], data_range=1.0)),
+    )
+
+
+def through_numpy(tool, image):
+    array = tool(image.permute(1, 2, 0).numpy().astype(np.float64))
+    return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).float()
+
+
+def quality(restorer, photos, output):
+    """Mean PSNR and SSIM of input, output and baselines on each damage, and a sheet of the pictures."""
+    rows = []
+    for damage in DAMAGES:
+        scores = {}
+        sheet = []
+        for name, target in track(photos.items(), description=f"{damage}", total=len(photos)):
+            degraded = degrade(damage, target)
+            restored = restorer.restore(degraded[None], [None])[0]
+            candidates = {"input": degraded, "output": restored}
+            candidates |= {tool.__name__.replace("_", " "): through_numpy(tool, degraded) for tool in BASELINES}
+            for column, image in candidates.items():
+                scores.setdefault(column, []).append(score(image, target))
+            sheet.append(torch.cat([degraded, restored, target], dim=2))
+        columns = [torch.cat(sheet[start::4], dim=1) for start in range(4) if sheet[start::4]]
+        height = max(column.shape[1] for column in columns)
+        padded = [torch.nn.functional.pad(column, (0, 8, 0, height - column.shape[1]), value=1) for column in columns]
+        write_picture(to_pil(torch.cat(padded, dim=2)), output / f"{damage.replace(' ', '_')}.png")
+        means = {column: np.mean(values, axis=0) for column, values in scores.items()}
+        rows.append([damage, *(f"{psnr:.2f} / {ssim:.3f}" for psnr, ssim in means.values())])
+        header = ["damage", *means]
+    return markdown(header, rows)
+
+
+@torch.no_grad()
+def ceiling(restorer, photos):
+    """PSNR of decode(encode(target)) at working scale 1 and 2: no result can be better."""
+    rows = []
+    for scale in (1.0, 2.0):
+        values = []
+        for target in photos.values():
+            size = WorkingSize(*target.shape[1:], scale, restorer.backbone.size_multiple)
+            latents = restorer.backbone.encode(size.enter(target[None]))
+            values.append(score(size.leave(restorer.backbone.decode(latents))[0], target))
+        psnr, ssim = np.mean(values, axis=0)
+        rows.append([f"x{scale:g}", f"{psnr:.2f}", f"{ssim:.3f}"])
+    return markdown(["working scale", "PSNR dB", "SSIM"], rows)
+
+
+CONFIGURATIONS = {
+    "blind": ("blind", {}),
+    "blind, 50 steps": ("blind", {"sampling__start_strength": 1.0, "sampling__num_inference_steps": 50}),
+    "reference_low_light": ("reference_low_light", {}),
+    "reference_dehazing": ("reference_dehazing", {}),
+    "reference_denoising": ("reference_denoising", {}),
+    "reference_denoising, no free chain": ("reference_denoising", {"sampling__num_free_chains": 0}),
+}
+# The released code: two chains, two guidance halves each, every step; both chains decoded every step (papers, a.7).
+RELEASED = {
+    "reference_low_light": (3600, 1800),
+    "reference_dehazing": (1800, 900),
+    "reference_denoising": (2700, 1350),
+}
+
+
+def measure_cost(name, prompt):
+    """Count and time one restoration in this process."""
+    preset, settings = CONFIGURATIONS[name]
+    if preset.startswith("reference"):
+        # The embedded backbone at the photo's own size, and its own features in place of VGG-16, which is not shipped.
+        settings = settings | {"backbone__path": "package:ldrps/pretrained/mini", "working_scale": 1.0}
+    prior = "modules.priors.text.Text" if prompt else "modules.priors.null.Null"
+    restorer = load_preset(preset, **settings, prior=prior)
+    restorer.prior.prompt = prompt
+    replace_vgg(restorer)
+    restorer.load()
+    counts = {"unet": 0, "decoder": 0}
+    restorer.backbone.unet.register_forward_pre_hook(
+        lambda module, arguments: counts.__setitem__("unet", counts["unet"] + len(arguments[0]))
+    )
+    restorer.backbone.vae.decoder.register_forward_pre_hook(
+        lambda module, arguments: counts.__setitem__("decoder", counts["decoder"] + len(arguments[0]))
+    )
+    image = degrade("low light", load_photos(None, 1)["astronaut"])[None]
+    started = time.perf_counter()
+    restorer.restore(image, [None])
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return restorer.sampling.num_steps, counts["unet"], counts["decoder"], seconds, peak
+
+
+def replace_vgg(restorer):
+    from dataclasses import replace
+
+    from modules.losses.perceptual import Perceptual
+    from modules.losses.vgg import VGG
+
+    for terms in (restorer.guidance.losses, restorer.guidance.alignment_losses):
+        for name, term in terms.items():
+            if isinstance(term.loss, VGG):
+                terms[name] = replace(term, loss=Perceptual())
+
+
+def cost():
+    """One row a configuration, each in a process of its own, so that peak memory is its own."""
+    rows = []
+    for name in CONFIGURATIONS:
+        for prompt in ("", "a photo of an astronaut"):
+            printed = subprocess.run(
+                [sys.executable, "-m", "tests.benchmarks.restore", "--cost", name, "--prompt", prompt],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.split()
+            steps, unet, decoder = (int(value) for value in printed[-5:-2])
+            released_unet, released_decoder = RELEASED.get(name.split(",")[0], (4 * steps, 2 * steps))
+            rows.append(
+                [
+                    name,
+                    "text" if prompt else "no text",
+                    steps,
+                    f"{unet} ({unet / released_unet:.2f})",
+                    f"{decoder} ({decoder / released_decoder:.2f})",
+                    f"{float(printed[-2]):.1f}",
+                    f"{float(printed[-1]):.0f}",
+                ]
+            )
+    header = ["preset", "prior", "steps", "U-Net evaluations", "decoder passes", "seconds", "peak MiB"]
+    return markdown(header, rows)
+
+
+def markdown(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def machine():
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="folder of clean photos; scikit-image's pictures without it")
+    parser.add_argument("--output", default="runs/bench", type=Path)
+    parser.add_argument("--preset", default="blind")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the preset")
+    parser.add_argument("--no-cost", action="store_true")
+    parser.add_argument("--cost", choices=CONFIGURATIONS)
+    parser.add_argument("--prompt", default="")
+    options = parser.parse_args()
+    quieten()
+    if options.cost:
+        sys.stdout.write(" ".join(str(value) for value in measure_cost(options.cost, options.prompt)))
+        return
+    photos = load_photos(options.data or None, options.limit)
+    restorer = load_preset(options.preset, **dict(setting.split("=", 1) for setting in options.set))
+    restorer.load()
+    parts = [
+        f"Machine: {machine()}. Photos: {len(photos)}, centre crops of {SIDE_PX} px. Preset: {options.preset}.",
+        "PSNR dB / SSIM, means (torchmetrics, RGB, 8 bit, no crop):",
+        quality(restorer, photos, options.output),
+        "The autoencoder alone, decode(encode(target)):",
+        ceiling(restorer, photos),
+    ]
+    if not options.no_cost:
+        parts += ["Cost of one 256 x 256 image (share of the released code's count in brackets):", cost()]
+    text = "\n\n".join(parts)
+    (options.output / "figures.md").write_text(text, encoding="utf-8")
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
