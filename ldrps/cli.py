@@ -65,7 +65,7 @@ def restore_arguments(argv: Sequence[str]) -> list[str]:
     parser.add_argument("--device", default="auto", metavar="X", help="auto, cpu, cuda or mps (auto)")
     options, others = parser.parse_known_args(argv)
 
-    translated = ["predict", "--config", options.config, "--data", "ldrps.data.images.ImageData"]
+    translated = ["predict", "--config", options.config]
     translated += [f"--data.inputs+={name}" for name in options.inputs]
     translated += [f"--data.batch_size={options.batch_size}", f"--writer.output={options.output}"]
     translated += [f"--writer.compare={str(options.compare).lower()}", f"--writer.trajectory={options.trajectory}"]

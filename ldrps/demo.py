@@ -28,10 +28,12 @@ def main(folder: str = "demo") -> int:
     restored = Path(folder) / "restored"
     code = ldrps(["restore", str(photo), "--output", str(restored), "--compare", "--trajectory", "6", "--overwrite"])
     if code == 0:
+        command = Path(sys.executable).parent / "ldrps"
         sys.stdout.write(
             f"\nDamaged photo:   {photo}\nRestored photo:  {restored / 'photo.png'}\n"
-            f"Before | after:  {restored / 'photo.compare.png'}\nFilm strip:      {restored / 'photo.trajectory.png'}\n"
-            f"\nYour own:        {Path(sys.executable).parent / 'ldrps'} restore photo.jpg --output restored --compare\n"
+            f"Before | after:  {restored / 'photo.compare.png'}\n"
+            f"Film strip:      {restored / 'photo.trajectory.png'}\n"
+            f"\nYour own:        {command} restore photo.jpg --output restored --compare\n"
         )
     return code
 

@@ -16,6 +16,14 @@ from ldrps.restorer import Restorer
 
 RESTORING = ("predict", "test")
 
+DEFAULT_DATA = {
+    "predict": "ldrps.data.images.ImageData",
+    "test": "ldrps.data.pairs.PairedData",
+    "fit": "ldrps.data.photos.PhotoData",
+    "validate": "ldrps.data.photos.PhotoData",
+}
+"""What `--data` is where neither a file nor the command line says so."""
+
 
 class InterruptError(Exception):
     """The user stopped the run."""
@@ -95,7 +103,8 @@ def run(argv: list[str]) -> list[Outcome]:
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+", "exit_on_error": False}
             | {verb: {"parser_mode": "omegaconf+", "exit_on_error": False} for verb in CommandLine.subcommands()},
-            args=resolve_presets(argv),
+            # First, so that any later file or option replaces it.
+            args=[argv[0], "--data", DEFAULT_DATA[argv[0]], *resolve_presets(argv[1:])],
         )
     except (KeyboardInterrupt, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in (0, None):

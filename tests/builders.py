@@ -38,8 +38,9 @@ def make_restorer(folder, dtype="float32", sampling=None, guidance=None, **setti
 class GaussianBackbone(Backbone):
     """A "diffusion model" whose data is normal with a given mean and variance in every pixel.
 
-    Images are their own latents, or ``0.5 + image_scale * latents``. The x0 prediction is the exact posterior mean E[x0 | x_t], an affine function, so
-    whatever the sampler does with linear damage and L2 can be recomputed by hand.
+    Images are their own latents, or ``0.5 + image_scale * latents``. The x0 prediction is
+    the exact posterior mean E[x0 | x_t], an affine function, so whatever the sampler does with linear damage and L2 can
+    be recomputed by hand.
     """
 
     def __init__(self, mean: float, variance: float, image_scale: float | None = None) -> None:

@@ -8,72 +8,90 @@ from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
 
+NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.05, 0.93, 0.44
+"""Medians over photos of the 1 % and 99 % brightness percentiles and of the mean (670 of the training photos)."""
+
+BLACK_GATE, WHITE_GATE = (0.16, 0.30), (0.75, 0.55)
+"""Where the percentiles begin to be unusual (one photo in ten) and where they are damage (one in fifty)."""
+
 
 class ToneCurve(Alignment):
-    """psi(x) = low + (high - low) * x ** gamma, per image and channel.
+    """psi(x) = offset + scale * x ** gamma, per image and channel.
 
-    The first guess is the curve under which the restored image would use the whole range and be of middle brightness:
-    ``low`` and ``high`` are the brightness percentiles of the degraded image (of all channels together, so that
-    colours keep their balance), and ``gamma`` brings the mean of the restored image to ``mid_grey``.
+    The first guess comes from the brightness percentiles of the degraded image, of all channels together, so that
+    colours keep their balance. Where they are those of an ordinary photo, psi starts as the identity. Where they are
+    not (everything dark, or no dark pixel at all), psi starts as the curve that turns the percentiles and, partly, the
+    mean of an ordinary photo into those that were seen.
 
     Args:
-        percentile: Share of pixels below ``low`` and above ``high``, in (0, 0.5).
-        mid_grey: Mean brightness the restored image should have, in (0, 1).
-        gamma_strength: How far to go from gamma 1 (0) to full mid-grey (1); well-exposed photos differ in brightness.
+        percentile: Share of pixels below black and above white, in (0, 0.5).
+        gamma_strength: How much of the difference in mean brightness is explained by gamma, in [0, 1]; ordinary photos
+            differ in brightness, so that 0 explained our development photos best.
         smoothing_px: Side of the window that averages noise away before the percentiles are taken.
 
     Raises:
-        ValueError: If percentile, mid_grey or gamma_strength lie outside their intervals.
+        ValueError: If percentile or gamma_strength lie outside their intervals, or smoothing_px is below 1.
     """
 
-    def __init__(
-        self,
-        percentile: float = 0.01,
-        mid_grey: float = 0.45,
-        gamma_strength: float = 0.5,
-        smoothing_px: int = 5,
-    ) -> None:
+    def __init__(self, percentile: float = 0.01, gamma_strength: float = 0.0, smoothing_px: int = 5) -> None:
         super().__init__()
         if not 0 < percentile < 0.5:
             raise ValueError(f"percentile={percentile} must lie in (0, 0.5)")
-        if not 0 < mid_grey < 1:
-            raise ValueError(f"mid_grey={mid_grey} must lie in (0, 1)")
         if not 0 <= gamma_strength <= 1:
             raise ValueError(f"gamma_strength={gamma_strength} must lie in [0, 1]")
+        if smoothing_px < 1:
+            raise ValueError(f"smoothing_px={smoothing_px} must be at least 1, which does not smooth")
         self.percentile = percentile
-        self.mid_grey = mid_grey
         self.gamma_strength = gamma_strength
         self.smoothing_px = smoothing_px
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
-        window = min(self.smoothing_px, *degraded.shape[-2:])
-        smooth = F.avg_pool2d(degraded, window, stride=1)
-        darkest, brightest = smooth.amin(dim=1).flatten(1), smooth.amax(dim=1).flatten(1)
-        low = torch.quantile(darkest, self.percentile, dim=1)
-        high = torch.maximum(torch.quantile(brightest, 1 - self.percentile, dim=1), low + 1 / 64)
-        stretched = ((smooth.mean(dim=1) - low[:, None, None]) / (high - low)[:, None, None]).clamp(0.01, 1)
-        # x ** (1 / gamma) of the mean brightness should be mid_grey.
-        gamma = stretched.flatten(1).mean(dim=1).clamp(0.02, 0.98).log() / torch.tensor(self.mid_grey).log()
-        gamma = gamma.clamp(0.4, 3) ** self.gamma_strength
-        self.low = nn.Parameter(self._per_channel(low))
-        self.log_range = nn.Parameter(self._per_channel((high - low).log()))
-        self.log_gamma = nn.Parameter(self._per_channel(gamma.log()))
+        smooth = F.avg_pool2d(degraded, min(self.smoothing_px, *degraded.shape[-2:]), stride=1)
+        black = torch.quantile(smooth.amin(dim=1).flatten(1), self.percentile, dim=1)
+        white = torch.quantile(smooth.amax(dim=1).flatten(1), 1 - self.percentile, dim=1)
+        white = torch.maximum(white, black + 1 / 64)
+        damage = torch.maximum(_ramp(black, *BLACK_GATE), _ramp(white, *WHITE_GATE))
+
+        # What black and white were in the photo, if the damage is real: psi(restored_black) = black, and so on.
+        restored_black = black + damage * (NATURAL_BLACK - black)
+        restored_white = white + damage * (NATURAL_WHITE - white)
+        scale = (white - black) / (restored_white - restored_black)
+        offset = black - scale * restored_black
+        stretched = ((smooth.mean(dim=1) - _per_pixel(offset)) / _per_pixel(scale)).clamp(0, 1)
+        mean = stretched.flatten(1).mean(dim=1).clamp(0.02, 0.98)
+        gamma = (mean.log() / torch.tensor(NATURAL_MEAN).log()).clamp(0.4, 3) ** (damage * self.gamma_strength)
+
+        self.offset = nn.Parameter(_per_channel(offset))
+        self.log_scale = nn.Parameter(_per_channel(scale.log()))
+        self.log_gamma = nn.Parameter(_per_channel(gamma.log()))
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
-        chains = len(images) // len(self.low)
-        low, scale, gamma = (
-            parameter.repeat(chains, 1, 1, 1) for parameter in (self.low, self.log_range.exp(), self.log_gamma.exp())
+        chains = len(images) // len(self.offset)
+        offset, scale, gamma = (
+            parameter.repeat(chains, 1, 1, 1) for parameter in (self.offset, self.log_scale.exp(), self.log_gamma.exp())
         )
-        # The slope of x ** gamma is infinite or zero at 0; a small floor keeps gradients finite.
-        return low + scale * images.clamp(min=1e-3) ** gamma
+        # x ** gamma has no real value below 0, and its slope at 0 is infinite or zero; there the curve goes on as the
+        # straight line through its value at a small number, so that gradients stay finite and no pixel is cut off.
+        small = 1 / 64
+        curve = images.clamp(min=small) ** gamma
+        line = small**gamma + gamma * small ** (gamma - 1) * (images - small)
+        return offset + scale * torch.where(images > small, curve, line)
 
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""
-        stretched = ((degraded - self.low) / self.log_range.exp()).clamp(0, 1)
+        stretched = ((degraded - self.offset) / self.log_scale.exp()).clamp(0, 1)
         return (stretched ** (-self.log_gamma).exp()).detach()
 
-    @staticmethod
-    def _per_channel(values: Tensor) -> Tensor:
-        return values.view(-1, 1, 1, 1).repeat(1, 3, 1, 1)
+
+def _ramp(values: Tensor, start: float, end: float) -> Tensor:
+    return ((values - start) / (end - start)).clamp(0, 1)
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1).repeat(1, 3, 1, 1)
+
+
+def _per_pixel(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1)

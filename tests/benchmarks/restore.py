@@ -81,7 +81,7 @@ def quality(restorer, photos, output):
     for damage in DAMAGES:
         scores = {}
         sheet = []
-        for name, target in track(photos.items(), description=f"{damage}", total=len(photos)):
+        for target in track(photos.values(), description=damage):
             degraded = degrade(damage, target)
             restored = restorer.restore(degraded[None], [None])[0]
             candidates = {"input": degraded, "output": restored}

@@ -184,7 +184,8 @@ def test_finished_pictures_are_replaced_only_when_asked(restore, photo_file, tmp
 
 def test_nothing_half_written_is_left_behind(restore, photo_file, tmp_path):
     restore(photo_file, "--output", tmp_path / "out", "--compare")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["cat.compare.png", "cat.png", "ldrps.config.yaml"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["cat.compare.png", "cat.png", "ldrps.config.yaml"]
 
 
 def test_unknown_verbs(capfd):

@@ -15,7 +15,7 @@ def run_test(micro_folder, capfd):
     def run(folder, output, *more):
         arguments = ["test", "--config", "blind", "--model.backbone.path", str(micro_folder)]
         arguments += ["--model.sampling.num_inference_steps", "3", "--trainer.accelerator", "cpu"]
-        arguments += ["--data", "ldrps.data.pairs.PairedData", "--data.folder", str(folder)]
+        arguments += ["--data.folder", str(folder)]
         code = main([*arguments, "--results.output", str(output), *more])
         return code, capfd.readouterr()
 

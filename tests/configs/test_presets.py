@@ -67,9 +67,10 @@ def test_the_reference_presets_hold_the_released_numbers():
 
 @pytest.mark.parametrize("preset", TRAIN, ids=lambda path: path.stem)
 def test_a_training_preset_can_be_parsed(preset, capsys):
+    # A GPU recipe is put after the CPU one.
+    recipes = ["--config", f"train/{preset.stem.removeprefix('gpu_')}", "--config", str(preset)]
     with pytest.raises(SystemExit) as exit_:
-        cpu_recipe = ["--config", f"train/{preset.stem.removeprefix('gpu_')}"]
-        main(["fit", *cpu_recipe, "--config", str(preset), "--data.sources", "[none.tar]", "--print_config"])
+        main(["fit", *recipes, "--data.sources", "[none.tar]", "--print_config"])
     assert exit_.value.code == 0
     assert yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["sources"] == ["none.tar"]
 

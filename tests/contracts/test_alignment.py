@@ -111,7 +111,7 @@ def test_the_tone_curve_guess_recovers_exposure_and_haze(pictures):
     ("setting", "sentence"),
     [
         (lambda: ToneCurve(percentile=0.5), "percentile=0.5"),
-        (lambda: ToneCurve(mid_grey=1.0), "mid_grey=1.0"),
+        (lambda: ToneCurve(smoothing_px=0), "smoothing_px=0"),
         (lambda: ToneCurve(gamma_strength=2), "gamma_strength=2"),
         (lambda: FPAM(width=3), "width=3"),
     ],
