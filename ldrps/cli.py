@@ -91,17 +91,18 @@ def run_lightning(argv: list[str]) -> int:
     from ldrps.lightning_cli import InterruptError, run
 
     try:
-        outcomes = run(argv)
+        records = run(argv)
     except InterruptError:
         return fail("interrupted; pictures finished so far are kept", code=130)
     except (ArgumentError, ValueError, OSError, ImportError) as error:
         if "LDRPS_DEBUG" in os.environ:
             raise
         return fail(" ".join(str(error).split()))
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    failed = [record for record in records if record.error is not None]
     if not failed:
         return 0
-    return 2 if len(failed) == len(outcomes) and not any(outcome.seconds for outcome in failed) else 1
+    # Nothing that could be read is wrong use; anything that failed while it was restored is a failed run.
+    return 2 if len(failed) == len(records) and not any(record.seconds for record in failed) else 1
 
 
 def fail(sentence: str, code: int = 2) -> int:

@@ -1,5 +1,7 @@
 """Training of the embedded models: autoencoder, text-image model and denoiser."""
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,14 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
-from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionModelWithProjection,
+)
 
 from ldrps.data.image_files import to_pil, write_picture
 from ldrps.tokenizer import train_tokenizer
@@ -225,14 +234,11 @@ class TextImageTraining(Training):
         self.log("val/chance", 1 / len(set(captions)), batch_size=len(hits))
 
     def on_train_end(self) -> None:
-        """Write the whole model to ``clip``, and its text tower and tokenizer where pipelines look for them."""
+        """Write both towers with their projections, and the tokenizer, where pipelines look for them."""
         if self.export_dir is None or not self.trainer.is_global_zero:
             return
-        folder = Path(self.export_dir)
-        self.clip.half().save_pretrained(folder / "clip")
-        text_encoder = CLIPTextModel.from_pretrained(folder / "clip", dtype=torch.float16)
-        text_encoder.save_pretrained(folder / "text_encoder")
-        self.tokenizer.save_pretrained(folder / "tokenizer")
+        export_towers(self.clip, Path(self.export_dir))
+        self.tokenizer.save_pretrained(Path(self.export_dir) / "tokenizer")
 
     def _similarity(self, batch: dict[str, Any]) -> Tensor:
         tokens = tokenize(self.tokenizer, batch["caption"], self.device)
@@ -337,9 +343,15 @@ class DenoiserTraining(Training):
             self._save_samples(self._sample(batch["caption"][:8])[None])
 
     def on_train_end(self) -> None:
-        """Write the finished pipeline folder in half precision."""
+        """Write denoiser, scheduler and index, and copy the frozen parts if they lie elsewhere."""
         if self.export_dir is None or not self.trainer.is_global_zero:
             return
+        folder = Path(self.export_dir)
+        if folder.resolve() != Path(self.pipeline_dir).resolve():
+            shutil.copytree(self.pipeline_dir, folder, dirs_exist_ok=True)
+        # Shards, so that no file outgrows what code hosts and reviewers like.
+        self.unet.half().save_pretrained(folder / "unet", max_shard_size="10MB")
+        self.scheduler.save_pretrained(folder / "scheduler")
         pipeline = StableDiffusionPipeline(
             vae=self.vae,
             text_encoder=self.text_encoder,
@@ -350,7 +362,7 @@ class DenoiserTraining(Training):
             feature_extractor=None,
             requires_safety_checker=False,
         )
-        pipeline.to(dtype=torch.float16).save_pretrained(self.export_dir)
+        pipeline.save_config(folder)
 
     def _velocity_loss(self, image: Tensor, captions: Sequence[str], levels: Tensor) -> Tensor:
         with torch.no_grad():
@@ -374,6 +386,20 @@ class DenoiserTraining(Training):
             prediction = self.unet(latents, timestep, encoder_hidden_states=hidden_states).sample
             latents = sampler.step(prediction.float(), timestep, latents).prev_sample
         return (self.vae.decoder(latents / self.vae.config.scaling_factor).float() / 2 + 0.5).clamp(0, 1)
+
+
+def export_towers(clip: CLIPModel, folder: Path) -> None:
+    """Write a CLIP's towers to ``text_encoder`` and ``image_encoder``, in half precision, each with its projection.
+
+    A pipeline reads the first as a plain ``CLIPTextModel`` and ignores the projection.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        clip.half().save_pretrained(temporary)
+        for name, tower in (
+            ("text_encoder", CLIPTextModelWithProjection),
+            ("image_encoder", CLIPVisionModelWithProjection),
+        ):
+            tower.from_pretrained(temporary, dtype=torch.float16).save_pretrained(folder / name)
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str], device: torch.device) -> Tensor:

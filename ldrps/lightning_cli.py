@@ -10,7 +10,7 @@ from ldrps.callbacks.failures import Failures
 from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
-from ldrps.data.samples import Outcome
+from ldrps.data.samples import Record
 from ldrps.presets import find_preset
 from ldrps.restorer import Restorer
 
@@ -68,7 +68,8 @@ class CommandLine(LightningCLI):
         if self.subcommand not in RESTORING:
             return super().instantiate_trainer(**kwargs)
         trainer = self.config_init[self.subcommand].trainer
-        trainer.callbacks = [*(trainer.callbacks or []), SamplingProgress(), Failures()]
+        progress = [] if trainer.enable_progress_bar is False else [SamplingProgress()]
+        trainer.callbacks = [*(trainer.callbacks or []), *progress, Failures()]
         # Every picture is written as it is finished; keeping all of them would fill the memory.
         if self.subcommand == "predict":
             self.config_init.predict.return_predictions = False
@@ -77,7 +78,7 @@ class CommandLine(LightningCLI):
         return super().instantiate_trainer(enable_model_summary=False, enable_checkpointing=False, **kwargs)
 
 
-def run(argv: list[str]) -> list[Outcome]:
+def run(argv: list[str]) -> list[Record]:
     """Run one of Lightning's verbs.
 
     Args:
@@ -111,7 +112,7 @@ def run(argv: list[str]) -> list[Outcome]:
             raise
         raise InterruptError from error
     model = command_line.model
-    return model.outcomes if isinstance(model, Restorer) else []
+    return model.records if isinstance(model, Restorer) else []
 
 
 def resolve_presets(argv: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from ldrps.data.image_files import read_picture, to_picture, to_pil
-from ldrps.data.samples import Outcome, Sample, Unreadable
+from ldrps.data.samples import Outcome, Record, Sample, Unreadable
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Restorer(LightningModule, ABC):
         super().__init__()
         self.seed = seed
         self.step_listeners: list[StepListener] = []
-        self.outcomes: list[Outcome] = []
+        self.records: list[Record] = []
 
     @abstractmethod
     def load(self) -> None:
@@ -86,6 +86,7 @@ class Restorer(LightningModule, ABC):
             ValueError: If the picture cannot be read or restored.
         """
         self.load()
+        self.to(self.device)
         sample = as_sample(picture)
         restored = self.restore(sample.image[None].to(self.device), [sample.path])[0]
         return to_pil(restored, sample.alpha)
@@ -120,7 +121,7 @@ class Restorer(LightningModule, ABC):
         )
         for _, group in groupby(samples, key=lambda sample: tuple(sample.image.shape)):
             outcomes += self._restore_group(list(group))
-        self.outcomes += [Outcome(outcome.sample, None, outcome.error, outcome.seconds) for outcome in outcomes]
+        self.records += [outcome.record for outcome in outcomes]
         return outcomes
 
     def _restore_group(self, samples: list[Sample]) -> list[Outcome]:

@@ -21,10 +21,9 @@ class Failures(Callback):
 def report_failures(restorer: Restorer) -> None:
     """Print the failures of a run to standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    failed = [outcome for outcome in restorer.outcomes if outcome.error is not None]
+    failed = [record for record in restorer.records if record.error is not None]
     if failed:
-        console.print(f"{len(failed)} of {len(restorer.outcomes)} images failed:", markup=False)
-    for outcome in failed:
-        name = outcome.sample.path or "picture"
-        sentence = outcome.error if str(name) in str(outcome.error) else f"{name}: {outcome.error}"
+        console.print(f"{len(failed)} of {len(restorer.records)} images failed:", markup=False)
+    for record in failed:
+        sentence = record.error if record.name in str(record.error) else f"{record.name}: {record.error}"
         console.print(f"  {sentence}", markup=False)

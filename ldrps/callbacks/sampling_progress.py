@@ -28,14 +28,11 @@ class SamplingProgress(ProgressBar):
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._num_done = 0
+        self._is_shown = True
 
     def disable(self) -> None:
-        """Show nothing."""
+        """Lightning shows one process's bar only."""
         self._is_shown = False
-
-    def enable(self) -> None:
-        """Show the bar."""
-        self._is_shown = True
 
     def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""
@@ -86,7 +83,7 @@ class SamplingProgress(ProgressBar):
             self._progress.stop()
 
     def _start(self, dataloader: Any, restorer: Restorer) -> None:
-        if not getattr(self, "_is_shown", True):
+        if not self._is_shown:
             return
         columns = (
             TextColumn("{task.description}"),

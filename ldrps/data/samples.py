@@ -38,6 +38,21 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class Record:
+    """An outcome without its images, for the account at the end of a run.
+
+    Attributes:
+        name: The file, or the sample's name where there is none.
+        error: One sentence that says why it failed; None if it did not.
+        seconds: Time it took.
+    """
+
+    name: str
+    error: str | None
+    seconds: float
+
+
 @dataclass
 class Outcome:
     """What became of an input.
@@ -53,3 +68,9 @@ class Outcome:
     restored: Tensor | None
     error: str | None
     seconds: float
+
+    @property
+    def record(self) -> Record:
+        """The outcome without its images."""
+        name = self.sample.path or (self.sample.name if isinstance(self.sample, Sample) else "")
+        return Record(str(name), self.error, self.seconds)

@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 from skimage import data as skimage_data
-from transformers import CLIPModel
+from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 from ldrps.cli import main
 from ldrps.data.photos import PhotoData
@@ -69,9 +69,14 @@ def test_three_trainings_make_a_pipeline_that_restores(shard, tmp_path, pictures
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
     image = torch.rand(1, 3, 32, 32)
     latents = pipeline.vae.encode(image * 2 - 1).latents * pipeline.vae.config.scaling_factor
-    assert 0.2 < float(latents.std()) < 5
-    clip = CLIPModel.from_pretrained(tmp_path / "mini" / "clip")
-    assert clip.config.text_config.vocab_size == len(pipeline.tokenizer)
+    assert 0.2 < float(latents.detach().std()) < 5
+    text = CLIPTextModelWithProjection.from_pretrained(tmp_path / "mini" / "text_encoder").float()
+    vision = CLIPVisionModelWithProjection.from_pretrained(tmp_path / "mini" / "image_encoder").float()
+    assert text.config.vocab_size == len(pipeline.tokenizer)
+    tokens = pipeline.tokenizer(["a photo of a cat"], return_tensors="pt")
+    embeddings = text(**tokens).text_embeds, vision(torch.rand(1, 3, 32, 32)).image_embeds
+    assert embeddings[0].shape == embeddings[1].shape
+    torch.testing.assert_close(text(**tokens).last_hidden_state, pipeline.text_encoder(**tokens).last_hidden_state)
 
     restorer = load_preset("blind", backbone__path=tmp_path / "mini", sampling__num_inference_steps=3)
     restorer.load()

@@ -1,0 +1,65 @@
+"""The embedded model does what its card says, on pictures it was never trained on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data as skimage_data
+
+from degradations.gaussian_noise import GaussianNoise
+from degradations.haze import Haze
+from degradations.low_light import LowLight
+from degradations.pipeline import Sequence
+from ldrps.data.image_files import to_tensor
+from ldrps.presets import PACKAGE, load_preset
+
+MINI = PACKAGE / "pretrained" / "mini"
+
+
+def psnr(image, target):
+    return float(-10 * (image - target).pow(2).mean().log10())
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """The astronaut's face and shoulder, 128 x 128."""
+    return to_tensor(Image.fromarray(skimage_data.astronaut()).resize((256, 256)).crop((40, 0, 168, 128)))
+
+
+@pytest.fixture(scope="module")
+def blind():
+    restorer = load_preset("blind")
+    restorer.load()
+    return restorer
+
+
+def test_the_embedded_model_is_small_and_described():
+    files = [path for path in MINI.rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for path in files]
+    assert sum(sizes) <= 22e6
+    assert max(sizes) <= 15e6
+    card = (MINI / "README.md").read_text(encoding="utf-8")
+    assert all(word in card for word in ("Data", "Recipe", "held-out", "Limits"))
+    assert not list(Path(MINI).rglob("*.bin"))
+
+
+def test_the_autoencoder_keeps_a_photo(blind, photo):
+    with torch.no_grad():
+        decoded = blind.backbone.decode(blind.backbone.encode(photo[None]))[0].clamp(0, 1)
+    assert psnr(decoded, photo) > 27
+
+
+@pytest.mark.parametrize(
+    ("damage", "gain_db"),
+    [
+        (GaussianNoise((25 / 255, 25 / 255)), 3),
+        (Sequence([LowLight((2.5, 2.5), (1.2, 1.2)), GaussianNoise((5 / 255, 5 / 255))]), 6),
+        (Haze((0.45, 0.45), (0.9, 0.9)), 2),
+    ],
+    ids=["noise", "low light", "haze"],
+)
+def test_the_default_preset_restores_every_damage(blind, photo, damage, gain_db):
+    degraded = damage(photo[None], [torch.Generator().manual_seed(0)])
+    restored = blind.restore(degraded, [None])[0]
+    assert psnr(restored, photo) > psnr(degraded[0], photo) + gain_db
