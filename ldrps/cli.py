@@ -1,7 +1,9 @@
 """The `ldrps` command: everyday verbs, and Lightning's verbs behind them."""
 
 import argparse
+import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -63,22 +65,54 @@ def restore_arguments(argv: Sequence[str]) -> list[str]:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the run (0)")
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="images restored together (1)")
     parser.add_argument("--device", default="auto", metavar="X", help="auto, cpu, cuda or mps (auto)")
-    options, others = parser.parse_known_args(argv)
+    everyday, settings = split_settings(argv)
+    options = parser.parse_args(everyday)
 
     translated = ["predict", "--config", options.config]
-    translated += [f"--data.inputs+={name}" for name in options.inputs]
+    translated += [f"--data.inputs=[{', '.join(quoted(name) for name in options.inputs)}]"]
     translated += [f"--data.batch_size={options.batch_size}", f"--writer.output={options.output}"]
     translated += [f"--writer.compare={str(options.compare).lower()}", f"--writer.trajectory={options.trajectory}"]
     translated += [f"--writer.overwrite={str(options.overwrite).lower()}", f"--trainer.accelerator={options.device}"]
     if options.prior is not None:
         translated += ["--model.prior", options.prior]
     if options.prompt is not None:
-        translated += ["--model.prior=modules.priors.text.Text", f"--model.prior.prompt={options.prompt}"]
+        text = f'"class_path": "modules.priors.text.Text", "init_args": {{"prompt": {quoted(options.prompt)}}}'
+        translated += [f"--model.prior={{{text}}}"]
     if options.backbone is not None:
         translated += [f"--model.backbone.path={options.backbone}"]
     if options.seed is not None:
         translated += [f"--model.seed={options.seed}"]
-    return translated + others
+    return translated + settings
+
+
+def split_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate the everyday options from dotted settings and their values, wherever they stand.
+
+    Example:
+        >>> split_settings(["--model.seed", "3", "a.png", "--data.batch_size=2"])
+        (['a.png'], ['--model.seed', '3', '--data.batch_size=2'])
+    """
+    everyday, settings = [], []
+    remaining = iter(argv)
+    for argument in remaining:
+        option, separator, _ = argument.partition("=")
+        if not (option.startswith("--") and "." in option):
+            everyday.append(argument)
+            continue
+        settings.append(argument)
+        if not separator:
+            settings += [value] if (value := next(remaining, None)) is not None else []
+    return everyday, settings
+
+
+def quoted(text: str) -> str:
+    """Write a text so that the settings parser takes it for a text, whatever it looks like.
+
+    Example:
+        >>> print(quoted("a: b"))
+        "a: b"
+    """
+    return json.dumps(text, ensure_ascii=False)
 
 
 def run_lightning(argv: list[str]) -> int:
@@ -94,7 +128,9 @@ def run_lightning(argv: list[str]) -> int:
         records = run(argv)
     except InterruptError:
         return fail("interrupted; pictures finished so far are kept", code=130)
-    except (ArgumentError, ValueError, OSError, ImportError) as error:
+    except ArgumentError as error:
+        return fail(shortened(str(error)))
+    except (ValueError, OSError, ImportError) as error:
         if "LDRPS_DEBUG" in os.environ:
             raise
         return fail(" ".join(str(error).split()))
@@ -103,6 +139,18 @@ def run_lightning(argv: list[str]) -> int:
         return 0
     # Nothing that could be read is wrong use; anything that failed while it was restored is a failed run.
     return 2 if len(failed) == len(records) and not any(record.seconds for record in failed) else 1
+
+
+def shortened(message: str) -> str:
+    r"""Cut a message of the settings parser down to what is wrong and where.
+
+    Example:
+        >>> shortened("Key 'b' is not accepted\n  - Expected a <class 'NoneType'>\nGiven value: Y(...)")
+        "Key 'b' is not accepted"
+    """
+    message = " ".join(message.split())
+    message = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", message)
+    return re.split(r" - Expected a <class 'NoneType'>| Given value type: ", message)[0]
 
 
 def fail(sentence: str, code: int = 2) -> int:

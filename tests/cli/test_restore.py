@@ -42,6 +42,18 @@ def test_folders_keep_their_sub_folders_and_globs_work(restore, photo_file, tmp_
     assert (tmp_path / "glob" / "cat.png").exists()
 
 
+def test_names_and_prompts_are_taken_literally(restore, photo_file, tmp_path):
+    names = ["1", "[a]", "a b #c", "x: y", "null", "ü'"]
+    for name in names:
+        photo_file.with_name(f"{name}.jpg").write_bytes(photo_file.read_bytes())
+    files = [photo_file.with_name(f"{name}.jpg") for name in names]
+    code, errors = restore(*files, "--output", tmp_path / "a: [b]", "--prompt", "a: b, [c] 'd' #e")
+    assert (code, errors.count("failed")) == (0, 0)
+    assert sorted(path.stem for path in (tmp_path / "a: [b]").glob("*.png")) == sorted(names)
+    saved = yaml.safe_load((tmp_path / "a: [b]" / "ldrps.config.yaml").read_text())
+    assert saved["model"]["init_args"]["prior"]["init_args"]["prompt"] == "a: b, [c] 'd' #e"
+
+
 def test_the_same_picture_comes_out_alone_in_a_batch_and_from_python(restore, photo_file, tmp_path, micro_folder):
     other = photo_file.with_name("other.png")
     Image.fromarray(np.full((28, 40, 3), 99, np.uint8)).save(other)
