@@ -14,6 +14,7 @@ from modules.losses.identity_pull import IdentityPull
 from modules.losses.l1 import L1
 from modules.losses.l2 import L2
 from modules.losses.perceptual import Perceptual
+from modules.losses.relative_l2 import RelativeL2
 from modules.losses.total_variation import TotalVariation
 from modules.losses.vgg import VGG
 from tests.builders import generators
@@ -94,7 +95,7 @@ def test_two_chains_give_two_rows_an_image(cls, build, pictures):
     assert training is None or training.shape == (2,)
 
 
-@pytest.mark.parametrize("cls", [L1, L2, Perceptual, VGG])
+@pytest.mark.parametrize("cls", [L1, L2, RelativeL2, Perceptual, VGG])
 def test_fidelity_is_zero_at_the_degraded_image_and_positive_elsewhere(cls, build, pictures):
     loss, drawn = build(cls, 2)
     loss.begin(pictures[:2], features, drawn)

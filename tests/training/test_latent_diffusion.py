@@ -13,8 +13,8 @@ from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProject
 
 from ldrps.cli import main
 from ldrps.data.photos import PhotoData
+from ldrps.latent_diffusion.tokenizer import train_tokenizer
 from ldrps.presets import load_preset
-from ldrps.tokenizer import train_tokenizer
 
 PHOTOS = {"astronaut": skimage_data.astronaut, "cat": skimage_data.cat, "coffee": skimage_data.coffee}
 

@@ -1,10 +1,12 @@
 """A small byte-pair vocabulary in CLIP's format, learnt from captions."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, trainers
 from tokenizers.models import BPE
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -42,6 +44,18 @@ def train_tokenizer(captions: Iterable[str], vocab_size: int = 2048, max_length:
     tokens = [*symbols, *dict.fromkeys("".join(merge) for merge in merges), START, END]
     vocab = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length)  # type: ignore[arg-type]
+
+
+def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str], device: torch.device) -> Tensor:
+    """Return token ids of shape (B, max_length), padded and truncated as Stable Diffusion pipelines do."""
+    tokens = tokenizer(
+        list(captions),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
+    return tokens.input_ids.to(device)
 
 
 def _merges(learner: Tokenizer) -> list[list[str]]:

@@ -1,0 +1,60 @@
+"""What the trainings of the embedded models share."""
+
+from pathlib import Path
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from ldrps.data.image_files import to_pil, write_picture
+
+
+class Training(LightningModule):
+    """What the three trainings share: AdamW, a cosine over steps or wall-clock time, sample pictures, export.
+
+    Args:
+        learning_rate: Peak learning rate.
+        weight_decay: AdamW's weight decay.
+        warmup_steps: Steps of linear warm-up.
+        export_dir: Pipeline folder that receives the trained part in half precision; None exports nothing.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 100,
+        export_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warmup_steps = warmup_steps
+        self.export_dir = export_dir
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW with warm-up and a cosine that ends with ``max_steps`` or ``max_time``, whichever comes first."""
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _learning_rate_factor(self, step: int) -> float:
+        warmup = min(1.0, (step + 1) / self.warmup_steps)
+        return warmup * (0.02 + 0.98 * float(torch.cos(torch.tensor(self._share_done(step) * torch.pi / 2)) ** 2))
+
+    def _share_done(self, step: int) -> float:
+        shares = [step / self.trainer.max_steps] if self.trainer.max_steps > 0 else [0.0]
+        timers = [callback for callback in self.trainer.callbacks if isinstance(callback, Timer)]
+        shares += [timer.time_elapsed() / (timer.time_elapsed() + (timer.time_remaining() or 0)) for timer in timers]
+        return min(1.0, max(shares))
+
+    def _save_samples(self, images: Tensor) -> None:
+        """Write a grid of pictures, shape (rows, columns, 3, H, W), beside the logs."""
+        if self.trainer.log_dir is None or not self.trainer.is_global_zero:
+            return
+        grid = torch.cat([torch.cat(list(row), dim=2) for row in images], dim=1)
+        name = f"{type(self).__name__.lower()}-{self.global_step:06d}.png"
+        write_picture(to_pil(grid), Path(self.trainer.log_dir) / "samples" / name)
