@@ -1,8 +1,6 @@
 """Scores a test run: a table on screen and ``results.json``."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +10,7 @@ from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.table import Table
 
+from ldrps.data.safe_files import complete_or_absent
 from ldrps.data.samples import Outcome, Sample
 from ldrps.metrics import FULL_REFERENCE
 from ldrps.restorer import Restorer
@@ -57,7 +56,8 @@ class Results(Callback):
                 "summary": summary,
                 "images": list(self.rows.values()),
             }
-            write_json(results, self.output / "results.json")
+            with complete_or_absent(self.output / "results.json") as stream:
+                stream.write(json.dumps(results, indent=2).encode())
 
     def _mean(self, kind: str, name: str) -> float | None:
         values = [row[kind][name] for row in self.rows.values() if row[kind].get(name) is not None]
@@ -86,12 +86,3 @@ def score(outcome: Outcome) -> dict[str, Any]:
             row["input"][metric.name] = metric(sample.image, sample.target)
             row["restored"][metric.name] = metric(outcome.restored, sample.target)
     return row
-
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write a JSON file so that it is either complete or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".json")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=2)
-    Path(temporary).replace(path)

@@ -1,8 +1,6 @@
 """Reading and writing picture files: EXIF turn, grey, alpha, palette, CMYK, 16 bit, colour profiles, safe writing."""
 
 import io
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +8,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
+
+from ldrps.data.safe_files import complete_or_absent
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """File name endings that are taken for pictures when a folder is given."""
@@ -94,15 +94,8 @@ def write_picture(image: Image.Image, path: Path) -> None:
     Raises:
         OSError: If the folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            image.save(stream, format=Image.registered_extensions()[path.suffix.lower()])
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with complete_or_absent(path) as stream:
+        image.save(stream, format=Image.registered_extensions()[path.suffix.lower()])
 
 
 def _deep_grey(image: Image.Image) -> Tensor:

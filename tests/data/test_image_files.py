@@ -25,6 +25,8 @@ def test_a_written_picture_is_read_back_exactly(tmp_path, photo):
     picture = read_picture(tmp_path / "deep" / "photo.png")
     assert np.array_equal(as_array(picture), np.asarray(photo))
     assert picture.alpha is None
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "deep" / "photo.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_sixteen_bit_grey_keeps_its_range(tmp_path):
