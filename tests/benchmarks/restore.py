@@ -237,8 +237,8 @@ def main():
     ]
     if not options.no_cost:
         parts += [
-            "Cost of one 256 x 256 image with the embedded model, the share of the released code's count at the same number "
-            "of steps in brackets; the reference presets run 18 of their 450 steps a pass:",
+            "Cost of one 256 x 256 image with the embedded model, the share of the released code's count at the same "
+            "number of steps in brackets; the reference presets run 18 of their 450 steps a pass:",
             cost(),
         ]
     text = "\n\n".join(parts)
