@@ -17,6 +17,7 @@ class WorkingSize:
         multiple: Both sides are padded to multiples of this.
 
     Example:
+        >>> import torch
         >>> size = WorkingSize(height=5, width=7, scale=1.0, multiple=4)
         >>> image = torch.rand(1, 3, 5, 7)
         >>> size.enter(image).shape, torch.equal(size.leave(size.enter(image)), image)

@@ -12,6 +12,7 @@ class Null(Prior):
     """Knows nothing about any image, so that the unconditional half of the denoiser is all that runs.
 
     Example:
+        >>> import torch
         >>> Null()(torch.zeros(2, 3, 8, 8), [None, None])
         Semantics(prompts=None, negative_prompts=None, embeddings=None, words=None)
     """

@@ -16,6 +16,7 @@ class Text(Prior):
         negative_prompt: What they should not show.
 
     Example:
+        >>> import torch
         >>> Text("a photo of a cat")(torch.zeros(2, 3, 8, 8), [None, None]).prompts
         ['a photo of a cat', 'a photo of a cat']
     """

@@ -63,3 +63,10 @@ def test_the_default_preset_restores_every_damage(blind, photo, damage, gain_db)
     degraded = damage(photo[None], [torch.Generator().manual_seed(0)])
     restored = blind.restore(degraded, [None])[0]
     assert psnr(restored, photo) > psnr(degraded[0], photo) + gain_db
+
+
+def test_a_whole_run_of_the_default_preset_is_the_same_in_a_batch(blind, photo):
+    images = torch.stack([photo[:, :64, :64], photo[:, 40:104, 60:124]])
+    together = blind.restore(images, [None, None])
+    alone = torch.cat([blind.restore(image[None], [None]) for image in images])
+    assert psnr(together, alone) > 50
