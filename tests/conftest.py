@@ -132,3 +132,17 @@ def pairs_folder(tmp_path, pictures) -> Path:
             Image.fromarray(array).save(folder / kind / f"{index}.png")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def vgg_hub(tmp_path_factory) -> Path:
+    """A torch.hub folder with torchvision's layer names and sizes of VGG-16, random values."""
+    torch.manual_seed(0)
+    state = {"classifier.0.weight": torch.zeros(2, 2)}
+    for layer, (inputs, outputs) in {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128)}.items():
+        for name, value in torch.nn.Conv2d(inputs, outputs, 3).state_dict().items():
+            state[f"features.{layer}.{name}"] = value
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "checkpoints").mkdir()
+    torch.save(state, folder / "checkpoints" / "vgg16-397923af.pth")
+    return folder

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import yaml
-from torch import nn
 
 from ldrps.cli import main
 from ldrps.ld_rps import LDRPS
@@ -13,23 +12,9 @@ RESTORE = sorted(preset_folder().glob("restore/*.yaml"))
 TRAIN = sorted(preset_folder().glob("train/*.yaml"))
 
 
-@pytest.fixture(scope="module")
-def vgg_weights(tmp_path_factory):
-    torch.manual_seed(0)
-    sizes = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128)}
-    state = {}
-    for layer, (inputs, outputs) in sizes.items():
-        for name, value in nn.Conv2d(inputs, outputs, 3).state_dict().items():
-            state[f"features.{layer}.{name}"] = value
-    folder = tmp_path_factory.mktemp("hub")
-    (folder / "checkpoints").mkdir()
-    torch.save(state, folder / "checkpoints" / "vgg16-397923af.pth")
-    return folder
-
-
 @pytest.mark.parametrize("preset", RESTORE, ids=lambda path: path.stem)
-def test_a_restoration_preset_restores(preset, micro_kl_folder, pictures, vgg_weights, monkeypatch):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(vgg_weights))
+def test_a_restoration_preset_restores(preset, micro_kl_folder, pictures, vgg_hub, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(vgg_hub))
     restorer = load_preset(
         preset.stem,
         backbone__path=micro_kl_folder,

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 import modules.losses
 from modules.losses.adversarial import Adversarial
@@ -28,26 +27,16 @@ def features(images):
     return [F.conv2d(images, kernel, padding=1), F.conv2d(images, kernel, padding=1, stride=2)]
 
 
-@pytest.fixture(scope="session")
-def vgg_weights(tmp_path_factory):
-    """A file with torchvision's layer names and sizes, random values, as the real one is read."""
-    torch.manual_seed(0)
-    sizes = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128)}
-    state = {}
-    for layer, (inputs, outputs) in sizes.items():
-        convolution = nn.Conv2d(inputs, outputs, 3)
-        state[f"features.{layer}.weight"] = convolution.weight.detach()
-        state[f"features.{layer}.bias"] = convolution.bias.detach()
-    state["classifier.0.weight"] = torch.zeros(2, 2)
-    path = tmp_path_factory.mktemp("vgg") / "vgg16-397923af.pth"
-    torch.save(state, path)
-    return path
-
-
 @pytest.fixture
-def build(vgg_weights):
+def build(vgg_hub):
     def make(cls, batch_size):
-        loss = cls(weights=str(vgg_weights)) if cls is VGG else cls(width=6) if issubclass(cls, Adversarial) else cls()
+        loss = (
+            cls(weights=str(vgg_hub / "checkpoints" / "vgg16-397923af.pth"))
+            if cls is VGG
+            else cls(width=6)
+            if issubclass(cls, Adversarial)
+            else cls()
+        )
         return loss, generators(*range(batch_size))
 
     return make
