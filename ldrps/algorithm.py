@@ -37,9 +37,9 @@ def restore(degraded: Tensor, run: Run) -> Tensor:
     backbone, settings = run.backbone, run.settings
     run.guidance.begin(degraded, run.generators)
 
-    timesteps = backbone.begin(settings.num_inference_steps, settings.start_strength or 1.0)
+    timesteps = backbone.begin(settings.num_inference_steps, settings.first_strength)
     latents = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
-    if settings.start_strength is not None:
+    if settings.start_from == "degraded":
         start = backbone.encode(run.guidance.alignment.invert(degraded)).repeat(settings.num_chains, 1, 1, 1)
         latents = backbone.renoise(start, latents, timesteps[0])
     latents = sample_posterior(latents, timesteps, run)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,8 +18,9 @@ class SamplingSettings:
 
     Attributes:
         num_inference_steps: Steps over the whole noise schedule.
-        start_strength: None starts from pure noise, as the paper does. A share in (0, 1] starts from the encoded
-            image, as far as the alignment net can undo its damage, with noise of that share of the schedule.
+        start_from: "noise" starts from pure noise, as the paper does; "degraded" from the encoded image, as far as the
+            alignment net can undo its damage, with noise of ``start_strength`` added.
+        start_strength: Share of the schedule that a start from the degraded image re-noises to, in (0, 1].
         num_refinements: Recurrences after the first pass.
         strength: Share of the schedule that a recurrence re-noises to and samples again, in (0, 1] (the paper's gamma).
         num_free_chains: Unguided chains per image that give the alignment net more examples.
@@ -29,7 +31,8 @@ class SamplingSettings:
     """
 
     num_inference_steps: int = 50
-    start_strength: float | None = None
+    start_from: Literal["noise", "degraded"] = "noise"
+    start_strength: float = 1.0
     num_refinements: int = 1
     strength: float = 0.5
     num_free_chains: int = 0
@@ -42,14 +45,20 @@ class SamplingSettings:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative; 0 switches it off")
         for name in ("start_strength", "strength"):
-            share = getattr(self, name)
-            if share is not None and not 0 < share <= 1:
-                raise ValueError(f"{name}={share} must lie in (0, 1]: it is a share of the noise schedule")
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} must lie in (0, 1]: it is a share of the noise schedule"
+                )
 
     @property
     def num_chains(self) -> int:
         """Chains per image, the guided one included."""
         return 1 + self.num_free_chains
+
+    @property
+    def first_strength(self) -> float:
+        """Share of the schedule that the first pass covers."""
+        return self.start_strength if self.start_from == "degraded" else 1.0
 
     @property
     def num_steps(self) -> int:
@@ -59,7 +68,7 @@ class SamplingSettings:
             >>> SamplingSettings(num_inference_steps=50, num_refinements=2, strength=0.5).num_steps
             100
         """
-        first = int(self.num_inference_steps * (self.start_strength or 1.0))
+        first = int(self.num_inference_steps * self.first_strength)
         return max(1, first) + self.num_refinements * max(1, int(self.num_inference_steps * self.strength))
 
 

@@ -100,6 +100,17 @@ def test_without_guidance_the_moments_of_the_prior_come_out(mean, variance):
     assert abs(float(latents.var()) - variance) < 3 * variance * (2 / count) ** 0.5 + 0.02 * variance
 
 
+@pytest.mark.parametrize("strength", [0.05, 0.1])
+def test_a_start_from_the_image_stays_nearer_to_it_than_one_from_noise(pictures, strength):
+    degraded = pictures[:1].double()
+    distances = []
+    for start in ({"start_from": "degraded", "start_strength": strength}, {"start_from": "noise"}):
+        settings = SamplingSettings(num_inference_steps=20, num_refinements=0, **start)
+        sample = run_sampler(degraded, Identity(), settings, 0.0, [3])
+        distances.append(float((sample - degraded).pow(2).mean()))
+    assert distances[0] < 0.8 * distances[1]
+
+
 def test_free_chains_do_not_change_an_identity_run(pictures):
     degraded = pictures[:1].double()
     results = []
