@@ -72,17 +72,15 @@ class AutoencoderTraining(Training):
         if batch_idx == 0:
             self._save_samples(torch.stack([batch["image"][:8], decoded[:8]]))
 
-    def on_train_end(self) -> None:
+    def export(self, folder: Path) -> None:
         """Write the autoencoder in half precision, with the scaling factor that makes its latents unit size."""
-        if self.export_dir is None or not self.trainer.is_global_zero:
-            return
         with torch.no_grad():
             deviations = [
                 self._reconstruct(batch["image"].to(self.device))[1].std()
                 for batch in self.trainer.datamodule.val_dataloader()
             ]
         self.autoencoder.register_to_config(scaling_factor=round(1 / float(torch.stack(deviations).mean()), 4))
-        self.autoencoder.half().save_pretrained(Path(self.export_dir) / "vae")
+        self.autoencoder.half().save_pretrained(folder / "vae")
 
     def _reconstruct(self, image: Tensor) -> tuple[Tensor, Tensor]:
         latents = self.autoencoder.encoder(image * 2 - 1).float()

@@ -104,11 +104,8 @@ class DenoiserTraining(Training):
         if batch_idx == 0:
             self._save_samples(self._sample(batch["caption"][:8])[None])
 
-    def on_train_end(self) -> None:
+    def export(self, folder: Path) -> None:
         """Write denoiser, scheduler and index, and copy the frozen parts if they lie elsewhere."""
-        if self.export_dir is None or not self.trainer.is_global_zero:
-            return
-        folder = Path(self.export_dir)
         if folder.resolve() != Path(self.pipeline_dir).resolve():
             shutil.copytree(self.pipeline_dir, folder, dirs_exist_ok=True)
         # Shards, so that no file outgrows what code hosts and reviewers like.

@@ -94,12 +94,10 @@ class TextImageTraining(Training):
         self.log("val/retrieval", sum(hits) / len(hits), prog_bar=True, batch_size=len(hits))
         self.log("val/chance", 1 / len(set(captions)), batch_size=len(hits))
 
-    def on_train_end(self) -> None:
+    def export(self, folder: Path) -> None:
         """Write both towers with their projections, and the tokenizer, where pipelines look for them."""
-        if self.export_dir is None or not self.trainer.is_global_zero:
-            return
-        export_towers(self.clip, Path(self.export_dir))
-        self.tokenizer.save_pretrained(Path(self.export_dir) / "tokenizer")
+        export_towers(self.clip, folder)
+        self.tokenizer.save_pretrained(folder / "tokenizer")
 
     def _similarity(self, batch: dict[str, Any]) -> Tensor:
         tokens = tokenize(self.tokenizer, batch["caption"], self.device)

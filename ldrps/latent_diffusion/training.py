@@ -41,6 +41,15 @@ class Training(LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_train_end(self) -> None:
+        """Export once, with the averaged weights if a callback put them in place."""
+        if self.export_dir is not None and self.trainer.is_global_zero:
+            self.export(Path(self.export_dir))
+
+    def export(self, folder: Path) -> None:
+        """Write the trained part into a pipeline folder, in half precision."""
+        raise NotImplementedError
+
     def _learning_rate_factor(self, step: int) -> float:
         warmup = min(1.0, (step + 1) / self.warmup_steps)
         return warmup * (0.02 + 0.98 * float(torch.cos(torch.tensor(self._share_done(step) * torch.pi / 2)) ** 2))
@@ -48,7 +57,9 @@ class Training(LightningModule):
     def _share_done(self, step: int) -> float:
         shares = [step / self.trainer.max_steps] if self.trainer.max_steps > 0 else [0.0]
         timers = [callback for callback in self.trainer.callbacks if isinstance(callback, Timer)]
-        shares += [timer.time_elapsed() / (timer.time_elapsed() + (timer.time_remaining() or 0)) for timer in timers]
+        # A timer without a duration has no time remaining to tell, and no share.
+        spans = [(timer.time_elapsed(), timer.time_remaining()) for timer in timers]
+        shares += [elapsed / (elapsed + left) for elapsed, left in spans if left is not None]
         return min(1.0, max(shares))
 
     def _save_samples(self, images: Tensor) -> None:
