@@ -1,26 +1,37 @@
 """What a degradation is: parameters drawn per image, and a deterministic function of image and parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-Parameters = dict[str, Tensor]
-"""Drawn parameters by name; the first dimension of each counts the images."""
-
-Interval = tuple[float, float]
+from degradations.checks import check_images
+from degradations.drawing import Generators
+from degradations.parameters import Parameters
 
 
 class Degradation(ABC):
-    """One physical effect on a batch of images."""
+    """One physical effect on a batch of images.
+
+    A subclass stores every argument of its constructor under its own name: that is what a receipt keeps of it.
+
+    Attributes:
+        word: What a caption calls the damage.
+        is_differentiable: Whether gradients reach the image.
+    """
+
+    word: str = ""
+    is_differentiable: bool = True
 
     @abstractmethod
-    def sample_parameters(self, generators: Sequence[torch.Generator]) -> Parameters:
+    def sample_parameters(self, generators: Generators) -> Parameters:
         """Draw the parameters of each image.
 
         Args:
             generators: One per image; row i is drawn from generator i only.
+
+        Returns:
+            At least one tensor; the first dimension of each counts the images.
         """
 
     @abstractmethod
@@ -28,35 +39,35 @@ class Degradation(ABC):
         """Damage images; the same image and parameters always give the same result.
 
         Args:
-            image: Shape (B, 3, H, W), range [0, 1].
+            image: Shape (B, 3, H, W), range [0, 1], float32 or float64.
             parameters: As drawn by `sample_parameters`.
 
         Returns:
             Same shape, range [0, 1].
         """
 
-    def __call__(self, image: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Draw parameters and damage images, shape (B, 3, H, W), range [0, 1]."""
-        return self.degrade(image, self.sample_parameters(generators))
+    def words(self, parameters: Parameters) -> list[tuple[str, ...]]:
+        """Name what was done to each image, in order and without repetition."""
+        return [(self.word,) if self.word else ()] * len(next(iter(parameters.values())))
 
+    def __call__(self, image: Tensor, generators: Generators) -> Tensor:
+        """Draw parameters and damage images.
 
-def uniform(interval: Interval, generators: Sequence[torch.Generator], *shape: int) -> Tensor:
-    """Draw evenly from an interval, shape (B, *shape), row i from generator i."""
-    low, high = interval
-    drawn = torch.stack([torch.rand(shape, generator=generator) for generator in generators])
-    return low + (high - low) * drawn
+        Args:
+            image: Shape (B, 3, H, W), range [0, 1], any floating dtype; half precision is computed in float32.
+            generators: One per image.
 
+        Returns:
+            Same shape and dtype, range [0, 1].
 
-def check_interval(name: str, interval: Interval, lowest: float, highest: float) -> Interval:
-    """Return the interval if it lies within physical limits.
-
-    Raises:
-        ValueError: If it is reversed or out of range; the message names it and the limits.
-    """
-    low, high = interval
-    if not lowest <= low <= high <= highest:
-        raise ValueError(f"{name}={list(interval)} must be [low, high] with {lowest} <= low <= high <= {highest}")
-    return interval
+        Raises:
+            ValueError: If the image is not RGB in [0, 1] or there is not one generator per image.
+        """
+        check_images(image)
+        if len(generators) != len(image):
+            raise ValueError(f"{len(generators)} generator(s) for {len(image)} image(s): give one per image")
+        working = image if image.dtype == torch.float64 else image.float()
+        return self.degrade(working, self.sample_parameters(generators)).to(image.dtype)
 
 
 def per_image(values: Tensor, image: Tensor) -> Tensor:

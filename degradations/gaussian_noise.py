@@ -1,11 +1,12 @@
 """Additive noise that is equally strong everywhere."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from degradations.base import Degradation, Interval, Parameters, check_interval, per_image, uniform
+from degradations.base import Degradation, per_image
+from degradations.checks import Interval, check_interval, check_probability
+from degradations.drawing import Generators, coins, normal_field, seeds, uniform
+from degradations.parameters import Parameters
 
 
 class GaussianNoise(Degradation):
@@ -13,29 +14,36 @@ class GaussianNoise(Degradation):
 
     Args:
         sigma: Interval of the standard deviation in image units; 25 / 255 is clearly visible.
+        grey_probability: How often ``n`` is the same in all channels.
 
     Raises:
         ValueError: If the interval is reversed or outside [0, 1].
 
     Example:
+        >>> import torch
         >>> generator = torch.Generator().manual_seed(0)
         >>> degraded = GaussianNoise((0.1, 0.1))(torch.full((1, 3, 64, 64), 0.5), [generator])
         >>> round(float(degraded.std()), 2)
         0.1
     """
 
-    def __init__(self, sigma: Interval = (25 / 255, 25 / 255)) -> None:
-        self.sigma = check_interval("sigma", sigma, 0, 1)
+    word = "noise"
 
-    def sample_parameters(self, generators: Sequence[torch.Generator]) -> Parameters:
+    def __init__(self, sigma: Interval = (25 / 255, 25 / 255), grey_probability: float = 0.0) -> None:
+        self.sigma = check_interval("sigma", sigma, 0, 1)
+        self.grey_probability = check_probability("grey_probability", grey_probability)
+
+    def sample_parameters(self, generators: Generators) -> Parameters:
         """See `Degradation.sample_parameters`; the noise itself is kept as a seed."""
-        seeds = [int(torch.randint(2**62, (), generator=generator)) for generator in generators]
-        return {"sigma": uniform(self.sigma, generators), "seed": torch.tensor(seeds)}
+        return {
+            "sigma": uniform(self.sigma, generators),
+            "is_grey": coins(self.grey_probability, generators),
+            "seed": seeds(generators),
+        }
 
     def degrade(self, image: Tensor, parameters: Parameters) -> Tensor:
         """See `Degradation.degrade`."""
-        rows = [
-            torch.randn(image.shape[1:], generator=torch.Generator().manual_seed(int(seed)))
-            for seed in parameters["seed"]
-        ]
-        return (image + per_image(parameters["sigma"], image) * torch.stack(rows).to(image)).clamp(0, 1)
+        noise = normal_field(parameters["seed"], image.shape[1:], image)
+        is_grey = parameters["is_grey"]
+        noise[is_grey] = noise[is_grey, :1]
+        return torch.addcmul(image, per_image(parameters["sigma"], image), noise).clamp_(0, 1)

@@ -6,11 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 SUMMARY = """\
 ldrps restores damaged photos without being told what is wrong with them.
 
   ldrps restore IN... --output DIR    restore photos, folders or globs
+  ldrps degrade IN... --suite NAME --output DIR
+                                      make degraded copies of clean photos, with receipts that rebuild them
   ldrps test --config blind --data.folder PAIRS --results.output DIR
                                       restore PAIRS/input, score against PAIRS/target
   ldrps predict --config X ...        Lightning's predict, every setting by name
@@ -33,10 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"ldrps {version('ldrps')}\n")
         return 0
+    if argv[0] == "degrade":
+        return run_degrade(argv[1:])
     if argv[0] == "restore":
         argv = restore_arguments(argv[1:])
     elif argv[0] not in LIGHTNING_VERBS:
-        return fail(f"unknown verb {argv[0]!r}: choose restore, {', '.join(LIGHTNING_VERBS)}")
+        return fail(f"unknown verb {argv[0]!r}: choose restore, degrade, {', '.join(LIGHTNING_VERBS)}")
     return run_lightning(argv)
 
 
@@ -83,6 +88,51 @@ def restore_arguments(argv: Sequence[str]) -> list[str]:
     if options.seed is not None:
         translated += [f"--model.seed={options.seed}"]
     return translated + settings
+
+
+def run_degrade(argv: Sequence[str]) -> int:
+    """Run `ldrps degrade` and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="ldrps degrade",
+        description="Make degraded copies of clean photos, with receipts that rebuild them bit for bit.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or glob patterns")
+    parser.add_argument(
+        "--suite", "-s", action="append", default=[], metavar="NAME", help="suite or YAML file; may be repeated"
+    )
+    parser.add_argument("--output", "-o", default="degraded", metavar="DIR", help="folder for the pictures (degraded)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the run (0)")
+    parser.add_argument("--pairs", action="store_true", help="write input/ and target/, as `ldrps test` reads them")
+    parser.add_argument("--sheet", action="store_true", help="write only a contact sheet of each photo, reduced")
+    parser.add_argument("--replay", metavar="RECEIPTS", help="rebuild what a receipt, or a folder of them, describes")
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures of earlier runs")
+    options = parser.parse_args(argv)
+
+    from ldrps.degrade import Job, degrade
+
+    replay = None if options.replay is None else Path(options.replay)
+    job = Job(
+        options.inputs,
+        options.suite,
+        Path(options.output),
+        options.seed,
+        options.overwrite,
+        options.pairs,
+        options.sheet,
+        replay,
+    )
+    try:
+        account = degrade(job)
+    except KeyboardInterrupt:
+        return fail("interrupted; pictures finished so far are kept", code=130)
+    except (ValueError, OSError) as error:
+        if "LDRPS_DEBUG" in os.environ:
+            raise
+        return fail(" ".join(str(error).split()))
+    if not account.failed:
+        return 0
+    return 1 if account.done else 2
 
 
 def split_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:

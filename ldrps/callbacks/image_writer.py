@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ldrps.data.image_files import to_pil, write_picture
 from ldrps.data.images import ImageData
+from ldrps.data.outputs import check_outputs, prepare_folder
 from ldrps.data.samples import Outcome, Sample
 from ldrps.restorer import Restorer, Step
 
@@ -46,9 +47,10 @@ class ImageWriter(BasePredictionWriter):
         """Refuse before hours are spent what could not be written after them."""
         if self.output is None:
             return
-        self._prepare_folder(self.output)
+        prepare_folder(self.output)
         if isinstance(trainer.datamodule, ImageData):
-            self._check_outputs(trainer.datamodule.files)
+            files = trainer.datamodule.files
+            check_outputs([self._path(name) for _, name in files], [file for file, _ in files], self.overwrite)
         if self.trajectory:
             pl_module.step_listeners.append(self._keep_frame)
 
@@ -95,30 +97,3 @@ class ImageWriter(BasePredictionWriter):
 
     def _path(self, name: str) -> Path:
         return Path(self.output or ".") / f"{name}.png"
-
-    @staticmethod
-    def _prepare_folder(folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".ldrps-write-test"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise ValueError(
-                f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another --output"
-            ) from error
-
-    def _check_outputs(self, files: Sequence[tuple[Path, str]]) -> None:
-        inputs = {file.resolve() for file, _ in files}
-        outputs = [self._path(name) for _, name in files]
-        for path in outputs:
-            if path.resolve() in inputs:
-                raise ValueError(
-                    f"output {path} is one of the inputs, which are never replaced: choose another --output"
-                )
-        existing = [path for path in outputs if path.exists()]
-        if existing and not self.overwrite:
-            raise ValueError(
-                f"{len(existing)} output(s) exist already, {existing[0]} first: "
-                "add --overwrite or choose another --output"
-            )

@@ -1,0 +1,32 @@
+"""Defocus."""
+
+from torch import Tensor
+
+from degradations.blur import Blur, normalised, offsets
+from degradations.checks import IntegerInterval
+from degradations.drawing import Generators
+from degradations.parameters import Parameters
+
+
+class DefocusBlur(Blur):
+    """A disk with a soft edge, the image of a point by a lens out of focus.
+
+    Args:
+        kernel_size: Interval of the disk's diameter in pixels, odd numbers; 5 is slight, 15 strong.
+
+    Raises:
+        ValueError: If the interval is reversed or has an even end.
+    """
+
+    def __init__(self, kernel_size: IntegerInterval = (7, 15)) -> None:
+        super().__init__(kernel_size)
+
+    def sample_shape(self, generators: Generators) -> Parameters:
+        """See `Blur.sample_shape`: a disk has its size only."""
+        return {}
+
+    def kernels(self, parameters: Parameters, size: int) -> Tensor:
+        """See `Blur.kernels`; a cell on the rim counts by the share of it that the disk covers, to first order."""
+        distance = (offsets(size)[:, None] ** 2 + offsets(size)[None, :] ** 2).sqrt()
+        disk = (size / 2 + 0.5 - distance).clamp(0, 1)
+        return normalised(disk[None]).expand(len(parameters["kernel_size"]), -1, -1)

@@ -1,0 +1,104 @@
+"""Degradations as plain data, class path and settings, and back: what YAML files and receipts hold."""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from degradations.base import Degradation
+
+Description = dict[str, Any]
+"""``{"class_path": "package.module.Class", "init_args": {...}}``, nested."""
+
+
+def describe(degradation: Degradation) -> Description:
+    """Describe a degradation so that `build` makes an equal one.
+
+    Example:
+        >>> from degradations.box_blur import BoxBlur
+        >>> describe(BoxBlur())
+        {'class_path': 'degradations.box_blur.BoxBlur', 'init_args': {'kernel_size': [5, 11]}}
+    """
+    kind = type(degradation)
+    names = inspect.signature(kind.__init__).parameters.keys() - {"self"}
+    settings = {name: _plain(getattr(degradation, name)) for name in sorted(names)}
+    return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": settings}
+
+
+def build(description: Description) -> Degradation:
+    """Make the degradation that a description stands for.
+
+    Raises:
+        ValueError: If a class does not exist or is no degradation, or a setting is unknown or does not fit; the message
+            names the nearest.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    _check(description)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--degradation", type=Degradation)
+    try:
+        parsed = parser.parse_object({"degradation": description})
+    except ArgumentError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    degradation: Degradation = parser.instantiate(parsed).degradation
+    return degradation
+
+
+def operators() -> dict[str, type[Degradation]]:
+    """Find all degradations of this package, by class path."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)], "degradations."):
+        importlib.import_module(module.name)
+    found, waiting = {}, [Degradation]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if not inspect.isabstract(kind) and kind.__module__.startswith("degradations."):
+            found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+    return dict(sorted(found.items()))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Degradation):
+        return describe(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _check(description: object) -> None:
+    """Refuse unknown classes and settings by name; their values are the parser's and the constructor's business."""
+    if not isinstance(description, dict) or not isinstance(description.get("class_path"), str):
+        raise ValueError(f"degradation {description!r} must have a class_path, and init_args if it has settings")
+    class_path = description["class_path"]
+    kind = _find(class_path)
+    known = list(inspect.signature(kind.__init__).parameters)[1:]
+    settings = description.get("init_args") or {}
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(f"{class_path} has no setting {name!r}{_nearest(name, known)}")
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                _check(item)
+
+
+def _find(class_path: str) -> type[Degradation]:
+    module_name, _, name = class_path.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError):
+        known = operators()
+        short = {path.rpartition(".")[2]: path for path in known}
+        hint = _nearest(class_path, [*known]) or _nearest(name or class_path, [*short])
+        hint = hint or f"; there are {', '.join(short)}"
+        raise ValueError(f"degradation {class_path!r} does not exist{hint}") from None
+    if not (inspect.isclass(kind) and issubclass(kind, Degradation)) or inspect.isabstract(kind):
+        raise ValueError(f"{class_path} is no degradation: give a subclass of degradations.base.Degradation")
+    return kind
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {near[0]!r}?" if near else ""

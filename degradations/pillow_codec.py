@@ -1,0 +1,32 @@
+"""Files that are written and read again in memory."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+def through_file(image: Tensor, qualities: Sequence[int], **options: Any) -> Tensor:
+    """Compress and decompress each image with Pillow; gradients end here.
+
+    Args:
+        image: Shape (B, 3, H, W), range [0, 1]; rounded to 8 bits.
+        qualities: One per image, 1 to 100.
+        **options: What else `PIL.Image.Image.save` takes, the format among them.
+
+    Returns:
+        Same shape, range [0, 1], multiples of 1 / 255.
+    """
+    eight_bit = (image.detach() * 255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    decoded = []
+    for array, quality in zip(eight_bit, qualities, strict=True):
+        stream = io.BytesIO()
+        Image.fromarray(array).save(stream, quality=quality, **options)
+        with Image.open(stream) as reopened:
+            decoded.append(np.array(reopened.convert("RGB")))
+    channels_last = torch.from_numpy(np.stack(decoded)).to(image.device)
+    return channels_last.permute(0, 3, 1, 2).to(image.dtype, memory_format=torch.contiguous_format).div_(255)

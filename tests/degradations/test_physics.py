@@ -1,0 +1,255 @@
+"""Noise, light, weather, masks: moments and closed forms."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import color
+from skimage import data as skimage_data
+
+from degradations.banding import Banding
+from degradations.box_mask import BoxMask
+from degradations.camera_noise import CameraNoise
+from degradations.colour_cast import ColourCast
+from degradations.down_sampling import DownSampling, shrunk
+from degradations.free_form_mask import FreeFormMask
+from degradations.gaussian_noise import GaussianNoise
+from degradations.grey import Grey
+from degradations.haze import Haze
+from degradations.low_light import LowLight
+from degradations.pipeline import Maybe, RandomOrder, Sequence
+from degradations.poisson_noise import PoissonNoise
+from degradations.rain import Rain
+from degradations.random_mask import RandomMask
+from degradations.resize import Resize
+from degradations.salt_and_pepper import SaltAndPepper
+from degradations.snow import Snow
+from degradations.speckle_noise import SpeckleNoise
+from tests.builders import generators
+
+HARMLESS = [
+    Banding((65536, 65536)),
+    BoxMask((0, 0)),
+    CameraNoise((1e-12, 1e-12), (1e-12, 1e-12)),
+    ColourCast((0, 0)),
+    DownSampling((1, 1)),
+    FreeFormMask((0, 0)),
+    GaussianNoise((0, 0)),
+    Grey((0, 0)),
+    Haze((1, 1)),
+    Haze((1, 1), grid_size=3),
+    LowLight((0, 0), (1, 1)),
+    Maybe(Grey(), 0.0),
+    PoissonNoise(scale=(0, 0)),
+    Rain((0, 0)),
+    RandomMask((0, 0)),
+    RandomOrder([Haze((1, 1)), Grey((0, 0))]),
+    Resize((1, 1)),
+    SaltAndPepper((0, 0)),
+    Sequence([Haze((1, 1)), GaussianNoise((0, 0))]),
+    Snow((0, 0)),
+    SpeckleNoise((0, 0)),
+]
+
+
+@pytest.mark.parametrize("harmless", HARMLESS, ids=lambda degradation: type(degradation).__name__)
+def test_no_severity_is_the_identity(harmless, pictures):
+    torch.testing.assert_close(harmless(pictures, generators(0, 1, 2, 3)), pictures, atol=2e-5, rtol=0)
+
+
+def even(value, size=256):
+    return torch.full((1, 3, size, size), value)
+
+
+def check_moments(noise, std, mean=0.0):
+    """Mean within 3 standard errors, standard deviation within 3 of a normal variable's."""
+    count = noise.numel()
+    assert abs(float(noise.double().mean()) - mean) < 3 * std / count**0.5
+    assert abs(float(noise.double().std()) - std) < 3 * std / (2 * count) ** 0.5
+
+
+def test_gaussian_noise_has_the_moments_it_names():
+    check_moments(GaussianNoise((0.1, 0.1))(even(0.5), generators(0)) - 0.5, 0.1)
+
+
+def test_grey_noise_is_equal_in_all_channels():
+    noise = GaussianNoise((0.1, 0.1), grey_probability=1.0)(even(0.5), generators(0)) - 0.5
+    assert torch.equal(noise[:, 0], noise[:, 1])
+    check_moments(noise[:, 0], 0.1)
+
+
+@pytest.mark.parametrize("peak", [40.0, 400.0])
+@pytest.mark.parametrize("level", [0.25, 0.5])
+def test_poisson_noise_counts_photons(peak, level):
+    degraded = PoissonNoise((peak, peak))(even(level), generators(1))
+    std = (level / peak) ** 0.5
+    assert abs(float(degraded.double().mean()) - level) < 3 * std / degraded.numel() ** 0.5
+    # Standard error of a Poisson variable's variance: its fourth central moment is lambda + 3 lambda^2.
+    error = ((level * peak + 2 * (level * peak) ** 2) / degraded.numel()) ** 0.5 / peak**2
+    assert abs(float(degraded.double().var()) - std**2) < 3 * error
+    counts = degraded * peak
+    torch.testing.assert_close(counts, counts.round(), atol=1e-3, rtol=0)
+
+
+def test_poisson_noise_without_a_peak_counts_the_levels():
+    ramp = torch.arange(100.0).div(255).add(0.3).expand(1, 3, 256, 100)
+    degraded = PoissonNoise(None, (0.5, 0.5))(ramp, generators(0))
+    rounded = (ramp * 255).round() / 255
+    expected = 0.5 * (rounded / 128).sqrt()  # 100 levels, next power of two
+    ratio = (degraded - ramp) / expected
+    check_moments(ratio, 1.0)
+
+
+def test_speckle_grows_with_brightness():
+    for level in (0.2, 0.5):
+        check_moments(SpeckleNoise((0.2, 0.2))(even(level), generators(0)) - level, 0.2 * level)
+
+
+def test_camera_noise_is_affine_in_linear_light():
+    for level in (0.3, 0.6):
+        noisy = CameraNoise((0.004, 0.004), (0.01, 0.01))(even(level), generators(0))
+        before, after = (to_linear(values.double()) for values in (even(level)[:1, :1, :1, :1], noisy))
+        check_moments(after, float((0.004 * before + 0.01**2).sqrt()), float(before))
+
+
+def to_linear(srgb):
+    """IEC 61966-2-1."""
+    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def test_salt_and_pepper_hits_the_share_it_names():
+    degraded = SaltAndPepper((0.2, 0.2), (0.25, 0.25))(even(0.5), generators(0))[0, 0]
+    for value, share in ((1, 0.05), (0, 0.15)):
+        assert abs(float((degraded == value).float().mean()) - share) < 3 * (share / degraded.numel()) ** 0.5
+
+
+def test_haze_and_low_light_follow_their_equations():
+    hazy = Haze((0.4, 0.4), (0.9, 0.9))(even(0.5, 4), generators(0))
+    torch.testing.assert_close(hazy, torch.full_like(hazy, 0.5 * 0.4 + 0.9 * 0.6))
+    dark = LowLight((2, 2), (2, 2))(even(0.5, 4), generators(0))
+    torch.testing.assert_close(dark, torch.full_like(dark, 0.25 / 4))
+    noisy = LowLight((1, 1), (1, 1), (0.05, 0.05))(even(0.5), generators(0))
+    check_moments(noisy, 0.05, 0.25)
+
+
+def test_haze_takes_a_depth_map_of_ones_own():
+    haze = Haze((0.25, 0.25), (1.0, 1.0))
+    depth = torch.linspace(0, 1, 32).expand(1, 1, 32, 32)
+    hazy = haze.degrade(even(0.2, 32), haze.sample_parameters(generators(0)) | {"depth": depth})
+    expected = 0.2 * 0.25**depth + (1 - 0.25**depth)
+    torch.testing.assert_close(hazy, expected.expand(1, 3, 32, 32), atol=1e-5, rtol=0)
+
+
+def test_synthetic_depth_is_smooth_and_varies():
+    hazy = Haze((0.2, 0.2), (1.0, 1.0), grid_size=4)(even(0.2, 128), generators(0))[0, 0]
+    assert float(hazy.std()) > 0.05
+    assert float((hazy[1:] - hazy[:-1]).abs().max()) < 0.03
+
+
+def test_grey_is_scikit_image_s_luma_of_rec_601(pictures):
+    grey = Grey()(pictures, generators(0, 1, 2, 3))
+    exact = color.rgb2yuv(pictures.permute(0, 2, 3, 1).numpy())[..., 0]
+    assert np.abs(grey[:, 0].numpy() - exact).max() < 2e-3
+    assert torch.equal(grey[:, 0], grey[:, 2])
+
+
+def test_shrinking_is_pillow_s_bicubic():
+    array = skimage_data.cat()[:240, :320]
+    image = torch.from_numpy(array.copy()).permute(2, 0, 1)[None].float() / 255
+    small = Image.fromarray(array).resize((80, 60), Image.Resampling.BICUBIC)
+    difference = (shrunk(image, 4)[0].permute(1, 2, 0) * 255).round().numpy() - np.asarray(small, np.float32)
+    assert np.abs(difference).max() <= 1
+
+
+def test_resizing_loses_detail_and_keeps_the_mean(pictures):
+    resized = Resize((3, 3))(pictures, generators(0, 1, 2, 3))
+    assert float((resized.mean((2, 3)) - pictures.mean((2, 3))).abs().max()) < 0.03
+    assert float((resized - pictures).abs().mean()) > 0.01
+    assert float(resized.diff(dim=3).abs().mean()) < 0.7 * float(pictures.diff(dim=3).abs().mean())
+
+
+def test_a_box_has_its_share_and_is_a_box():
+    for seed in range(5):
+        missing = BoxMask((0.5, 0.5))(torch.ones(1, 3, 64, 48), generators(seed))[0, 0] == 0
+        rows, columns = missing.any(1).nonzero().flatten(), missing.any(0).nonzero().flatten()
+        assert len(rows) == pytest.approx(32, abs=1)
+        assert len(columns) == pytest.approx(24, abs=1)
+        assert int(missing.sum()) == len(rows) * len(columns)
+        assert int(rows[-1] - rows[0]) == len(rows) - 1
+
+
+def test_random_masks_drop_their_share_in_all_channels():
+    degraded = RandomMask((0.7, 0.7))(even(0.5), generators(0))
+    missing = degraded[0] == 0
+    assert torch.equal(missing[0], missing[2])
+    assert abs(float(missing[0].float().mean()) - 0.7) < 3 * (0.21 / missing[0].numel()) ** 0.5
+
+
+def test_strokes_have_their_number_and_width():
+    mask = FreeFormMask((1, 1), width=(0.05, 0.05), length=(0.1, 0.1))
+    parameters = mask.sample_parameters(generators(0))
+    parameters["corners"] = torch.tensor([[[[0.25, 0.25], [0.75, 0.25]] + [[0.75, 0.25]] * 5]])
+    missing = mask.missing(parameters, torch.ones(1, 3, 200, 200))[0, 0]
+    assert missing[100].nonzero().flatten().tolist() == list(range(45, 55))
+    assert missing[:, 50].nonzero().flatten().tolist() == list(range(45, 155))
+
+
+def test_masks_fill_with_the_value_they_name(pictures):
+    degraded = BoxMask((1, 1), fill=(0.3, 0.3))(pictures, generators(0, 1, 2, 3))
+    torch.testing.assert_close(degraded, torch.full_like(degraded, 0.3))
+
+
+def test_a_colour_cast_is_three_gains_in_linear_light():
+    cast = ColourCast((0.5, 0.5))
+    parameters = cast.sample_parameters(generators(*range(50)))
+    stops = parameters["stops"]
+    torch.testing.assert_close(stops.sum(1), torch.zeros(50), atol=1e-6, rtol=0)
+    torch.testing.assert_close(stops.abs().amax(1), torch.full((50,), 0.5))
+    image = even(0.4, 2).expand(50, -1, -1, -1)
+    gains = to_linear(cast.degrade(image, parameters).double()) / to_linear(image.double())
+    torch.testing.assert_close(gains[:, :, 0, 0].log2().float(), stops, atol=1e-4, rtol=0)
+
+
+def test_banding_leaves_its_levels():
+    ramp = torch.linspace(0, 1, 1000).expand(1, 3, 1, 1000)
+    assert len(Banding((5, 5))(ramp, generators(0)).unique()) == 5
+
+
+def test_rain_streaks_are_bright_and_follow_their_angle():
+    rain = Rain((0.002, 0.002), (21, 21), (90, 90), (1, 1), (1, 1))(even(0.2), generators(0))[0, 0]
+    assert float(rain.min()) == pytest.approx(0.2, abs=1e-5)
+    assert float(rain.max()) > 0.7
+    layer = rain - 0.2
+    assert float(layer.diff(dim=0).abs().mean()) < 0.5 * float(layer.diff(dim=1).abs().mean())
+
+
+def test_more_snow_covers_more():
+    cover = [
+        float((Snow((density, density))(even(0.2), generators(0)) > 0.25).float().mean())
+        for density in (0.0005, 0.002, 0.008)
+    ]
+    assert cover[0] > 0.005
+    assert cover[0] < cover[1] < cover[2] < 0.9
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        (lambda: GaussianNoise((0.2, 0.1)), r"sigma=\[0.2, 0.1\]"),
+        (lambda: GaussianNoise((25, 25)), r"sigma=\[25, 25\] .* 0 <= low <= high <= 1"),
+        (lambda: GaussianNoise(grey_probability=2), "grey_probability=2"),
+        (lambda: Haze((0.3, 1.2)), "transmission"),
+        (lambda: Haze(grid_size=0), "grid_size=0"),
+        (lambda: LowLight(stops=(-1, 2)), "stops"),
+        (lambda: Sequence([]), "at least one"),
+        (lambda: Rain(kernel_size=(4, 9)), r"kernel_size=\[4, 9\] must have odd ends"),
+        (lambda: Resize(interpolations=("cubic",)), r"interpolations=\['cubic'\] must be some of area"),
+        (lambda: Maybe(Grey(), 1.5), "probability=1.5"),
+        (lambda: PoissonNoise((0.0, 10.0)), "peak"),
+        (lambda: Banding((1, 4)), "levels"),
+        (lambda: FreeFormMask((3, 1)), "strokes"),
+    ],
+)
+def test_wrong_settings_name_themselves(setting, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        setting()

@@ -1,0 +1,155 @@
+"""Receipts, suites and the training dataset."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch.utils.data import DataLoader
+
+from degradations.dataset import DegradedDataset
+from degradations.description import describe
+from degradations.drawing import generators_for
+from degradations.pipeline import Composition
+from degradations.receipts import checksum, degrade_with_receipt, fingerprint, read_receipt, to_json
+from degradations.suites import load_suites
+from degradations.wild import Wild
+from ldrps.data.image_files import read_picture, to_pil, write_picture
+from tests.builders import generators
+
+SUITES = Path(__file__).parents[2] / "configs" / "suites"
+
+
+@pytest.fixture
+def receipt_file(pictures, tmp_path):
+    _, receipt = degrade_with_receipt(pictures[0], Wild(), generators(0)[0], "wild", 0)
+    path = tmp_path / "one.json"
+    path.write_text(to_json(receipt))
+    return path
+
+
+def test_a_receipt_says_everything(receipt_file, pictures):
+    content = json.loads(receipt_file.read_text())
+    assert content["degradation"]["class_path"] == "degradations.wild.Wild"
+    assert content["versions"].keys() == {"ldrps", "torch", "platform"}
+    assert content["words"] == list(Wild().words(Wild().sample_parameters(generators(0)))[0])
+    assert content["input_sha256"] == fingerprint(pictures[0])
+    assert content["size"] == [32, 32]
+    assert "kernel" not in " ".join(name for name in content["parameters"] if "size" not in name)
+
+
+def test_fingerprints_survive_a_file_and_notice_one_level(pictures, tmp_path):
+    write_picture(to_pil(pictures[0]), tmp_path / "a.png")
+    assert fingerprint(read_picture(tmp_path / "a.png").image) == fingerprint(pictures[0])
+    changed = pictures[0].clone()
+    changed[0, 0, 0] += 1 / 255
+    assert fingerprint(changed) != fingerprint(pictures[0])
+    assert fingerprint(pictures[0].flatten(1).view(3, 16, 64)) != fingerprint(pictures[0])
+
+
+def test_the_formatting_of_a_receipt_may_change_and_its_content_not(receipt_file, pictures):
+    content = json.loads(receipt_file.read_text())
+    receipt_file.write_text(json.dumps(dict(reversed(content.items()))))
+    assert read_receipt(receipt_file).replay(pictures[0]).shape == (3, 32, 32)
+    content["parameters"]["is_resized"] = not content["parameters"]["is_resized"]
+    receipt_file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="was edited or damaged"):
+        read_receipt(receipt_file)
+
+
+@pytest.mark.parametrize("text", ["", "hello", "[1]", '{"a": 1}', "\x00"])
+def test_what_is_no_receipt_is_named(tmp_path, text):
+    path = tmp_path / "r.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"r.json is no receipt"):
+        read_receipt(path)
+
+
+def test_another_format_and_other_pixels_are_refused(receipt_file, pictures):
+    with pytest.raises(ValueError, match="other pixels"):
+        read_receipt(receipt_file).replay(pictures[1])
+    content = json.loads(receipt_file.read_text())
+    content["format"] = 99
+    content.pop("checksum")
+    receipt_file.write_text(json.dumps({**content, "checksum": checksum(content)}))
+    with pytest.raises(ValueError, match="has format 99"):
+        read_receipt(receipt_file)
+
+
+@pytest.mark.parametrize("suite", sorted(path.stem for path in SUITES.glob("*.yaml")))
+def test_every_suite_loads_runs_and_has_words(suite, pictures):
+    for name, degradation in load_suites(suite, SUITES).items():
+        parameters = degradation.sample_parameters(generators(0, 1, 2, 3))
+        degraded = degradation.degrade(pictures, parameters)
+        assert float((degraded - pictures).abs().mean()) > 0.001, name
+        if not name.startswith("wild"):
+            assert all(degradation.words(parameters)), name
+
+
+def test_all_is_all():
+    assert set(load_suites("all", SUITES)) == {path.stem for path in SUITES.glob("*.yaml")} - {"all"}
+
+
+def test_wild_is_mild_to_severe(pictures):
+    image = torch.nn.functional.interpolate(pictures, (64, 64), mode="bicubic").clamp(0, 1).repeat(16, 1, 1, 1)
+    errors = []
+    for name in ("wild_light", "wild_medium", "wild_heavy"):
+        [degradation] = load_suites(name, SUITES).values()
+        errors.append(float((degradation(image, generators(*range(64))) - image).abs().mean()))
+    assert errors[0] < 0.8 * errors[1] < 0.8 * 0.8 * errors[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("degradation: [", "is not YAML"),
+        ("haze: 1", "must hold 'degradation'"),
+        ("degradation: {class_path: degradations.haze.Haze, init_args: {airlight: [2, 3]}}", "own.yaml: .*airlight"),
+        ("degradation: {class_path: degradations.hase.Hase}", "own.yaml: .*did you mean"),
+    ],
+)
+def test_a_wrong_suite_file_is_named(tmp_path, content, sentence):
+    path = tmp_path / "own.yaml"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=sentence):
+        load_suites(str(path), SUITES)
+
+
+def test_a_suite_of_ones_own(tmp_path, pictures):
+    path = tmp_path / "own.yaml"
+    [degradation] = load_suites("motion_blur", SUITES).values()
+    assert isinstance(degradation, Composition)
+    path.write_text(yaml.safe_dump({"degradation": describe(degradation)}))
+    [again] = load_suites(str(path), SUITES).values()
+    assert torch.equal(again(pictures, generators(0, 1, 2, 3)), degradation(pictures, generators(0, 1, 2, 3)))
+
+
+def test_an_unknown_suite_names_the_nearest():
+    with pytest.raises(ValueError, match=r"'nois_25' does not exist: did you mean 'noise_25'\?"):
+        load_suites("nois_25", SUITES)
+
+
+def batches_of(pairs, workers):
+    return [degraded for degraded, _ in DataLoader(pairs, batch_size=3, num_workers=workers)]
+
+
+def test_workers_and_batches_change_nothing(pictures):
+    clean = list(pictures.repeat(2, 1, 1, 1))
+    pairs = DegradedDataset(clean, Wild(), seed=3)
+    alone = torch.cat(batches_of(pairs, 0))
+    assert torch.equal(torch.cat(batches_of(pairs, 2)), alone)
+    on_device = Wild()(torch.stack(clean), generators_for(3, range(8)))
+    torch.testing.assert_close(on_device, alone, atol=1e-6, rtol=0)
+    assert not torch.equal(alone[:4], alone[4:])
+
+
+def test_each_epoch_draws_anew_even_in_workers_that_live_on(pictures):
+    pairs = DegradedDataset(list(pictures), Wild())
+    loader = DataLoader(pairs, batch_size=4, num_workers=1, persistent_workers=True)
+    first = next(iter(loader))[0]
+    pairs.set_epoch(1)
+    [second] = [degraded for degraded, _ in loader]
+    expected = Wild()(pictures, generators_for(0, range(4), epoch=1))
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(second, expected, atol=1e-6, rtol=0)
