@@ -192,3 +192,16 @@ def test_wrong_images_are_named(degradation, spoil, sentence, pictures):
 def test_one_generator_an_image(pictures):
     with pytest.raises(ValueError, match=r"2 generator\(s\) for 4 image\(s\)"):
         GaussianNoise()(pictures, generators(0, 1))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("degradation", EXAMPLES)
+def test_a_device_changes_nothing_but_rounding(degradation, pictures):
+    here = degradation(pictures, generators(0, 1, 2, 3))
+    there = degradation(pictures.cuda(), generators(0, 1, 2, 3))
+    assert there.is_cuda
+    difference = (there.cpu() - here).abs()
+    # A value on the border between two 8-bit levels may fall to the other side.
+    assert float(difference.median()) < 1e-5
+    assert float(difference.mean()) < 1e-3

@@ -21,7 +21,7 @@ from degradations.pipeline import Maybe, RandomOrder, Sequence
 from degradations.poisson_noise import PoissonNoise
 from degradations.rain import Rain
 from degradations.random_mask import RandomMask
-from degradations.resize import Resize
+from degradations.resize import Resize, resized
 from degradations.salt_and_pepper import SaltAndPepper
 from degradations.snow import Snow
 from degradations.speckle_noise import SpeckleNoise
@@ -253,3 +253,12 @@ def test_more_snow_covers_more():
 def test_wrong_settings_name_themselves(setting, sentence):
     with pytest.raises(ValueError, match=sentence):
         setting()
+
+
+@pytest.mark.parametrize("new", [7, 16, 23, 50])
+def test_area_resizing_is_the_exact_mean_of_a_staircase(new, pictures):
+    image = pictures[:1, :, :, :]
+    ours = resized(image, (32, new), "area")[0, 0, 5].double().numpy()
+    sums = np.concatenate([[0], np.cumsum(image[0, 0, 5].double().numpy())])
+    exact = np.diff(np.interp(np.linspace(0, 32, new + 1), np.arange(33), sums)) * new / 32
+    assert np.abs(ours - exact).max() < 1e-6

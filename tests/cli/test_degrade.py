@@ -1,0 +1,181 @@
+"""`ldrps degrade` on real pictures: copies, receipts, replay, sheets, and clear sentences."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data as skimage_data
+
+from ldrps.cli import main
+
+SUITES = ("noise_25", "jpeg_10", "motion_blur", "wild_heavy")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A colour photo, a grey one in a sub-folder, and one with transparency."""
+    folder = tmp_path / "clean"
+    (folder / "old").mkdir(parents=True)
+    Image.fromarray(skimage_data.cat()).resize((75, 50)).save(folder / "cat.png")
+    Image.fromarray(skimage_data.camera()).resize((40, 41)).save(folder / "old" / "camera.tif")
+    Image.fromarray(skimage_data.astronaut()).resize((33, 30)).convert("RGBA").save(folder / "astronaut.png")
+    return folder
+
+
+@pytest.fixture
+def degrade(capfd):
+    def run(*arguments):
+        code = main(["degrade", *map(str, arguments)])
+        return code, capfd.readouterr()
+
+    return run
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_copies_and_receipts_are_rebuilt_bit_for_bit(degrade, photos, tmp_path):
+    out, again = tmp_path / "out", tmp_path / "again"
+    chosen = [argument for suite in SUITES for argument in ("--suite", suite)]
+    code, printed = degrade(photos, *chosen, "--output", out)
+    assert code == 0
+    assert "12 degraded picture(s)" in printed.out
+    expected = [
+        f"{s}/{name}.{end}" for s in SUITES for name in ("astronaut", "cat", "old/camera") for end in ("json", "png")
+    ]
+    assert files(out) == sorted(expected)
+    assert Image.open(out / "noise_25" / "old" / "camera.png").size == (40, 41)
+    assert Image.open(out / "noise_25" / "astronaut.png").mode == "RGBA"
+
+    code, printed = degrade(photos, "--replay", out, "--output", again)
+    assert code == 0
+    assert "12 picture(s) rebuilt" in printed.out
+    assert "12 of them bit for bit" in printed.out
+    for name in files(again):
+        assert (again / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_one_suite_needs_no_folder_and_the_seed_matters(degrade, photos, tmp_path):
+    pictures = []
+    for run, seed in enumerate((0, 0, 1)):
+        assert degrade(photos / "cat.png", "-s", "noise_25", "--seed", seed, "-o", tmp_path / str(run))[0] == 0
+        assert files(tmp_path / str(run)) == ["cat.json", "cat.png"]
+        pictures.append((tmp_path / str(run) / "cat.png").read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_a_picture_s_damage_does_not_depend_on_the_others(degrade, photos, tmp_path):
+    degrade(photos, "-s", "wild_medium", "-o", tmp_path / "all")
+    degrade(photos / "cat.png", "-s", "wild_medium", "-o", tmp_path / "one")
+    assert (tmp_path / "all" / "cat.png").read_bytes() == (tmp_path / "one" / "cat.png").read_bytes()
+
+
+def test_pairs_are_what_ldrps_test_reads(degrade, photos, tmp_path, micro_folder, capfd):
+    pairs = tmp_path / "pairs"
+    assert degrade(photos, "-s", "haze", "--pairs", "-o", pairs)[0] == 0
+    target = np.asarray(Image.open(pairs / "target" / "cat.png"))
+    assert np.array_equal(target, np.asarray(Image.open(photos / "cat.png")))
+    settings = ["--model.backbone.path", str(micro_folder), "--model.sampling.num_inference_steps", "2"]
+    folders = [
+        "--data.folder",
+        str(pairs),
+        "--results.output",
+        str(tmp_path / "scores"),
+        "--trainer.accelerator",
+        "cpu",
+    ]
+    assert main(["test", "--config", "blind", *folders, *settings]) == 0
+    assert "camera" in (tmp_path / "scores" / "results.json").read_text()
+
+
+def test_a_sheet_of_all_suites_and_of_one(degrade, photos, tmp_path):
+    assert degrade(photos / "cat.png", "--sheet", "-o", tmp_path / "all")[0] == 0
+    assert degrade(photos / "cat.png", "--sheet", "-s", "wild_medium", "-o", tmp_path / "one")[0] == 0
+    whole = Image.open(tmp_path / "all" / "cat.sheet.png")
+    assert files(tmp_path / "one") == ["cat.sheet.png"]
+    assert whole.size[0] > 5 * 75
+    assert len({whole.getpixel((6 + column * 81 + 40, 60)) for column in range(6)}) > 3
+
+
+def test_one_bad_file_does_not_stop_the_others(degrade, photos, tmp_path):
+    (photos / "bad.png").write_text("hello")
+    code, printed = degrade(photos, "-s", "noise_25", "-o", tmp_path / "out")
+    assert code == 1
+    assert "bad.png is not a picture" in printed.err
+    assert len(files(tmp_path / "out")) == 6
+    assert degrade(photos / "bad.png", "-s", "noise_25", "-o", tmp_path / "none")[0] == 2
+
+
+def test_wrong_use_is_one_sentence_and_nothing_is_written(degrade, photos, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    out = tmp_path / "out"
+    for arguments, sentence in (
+        ((photos, "-o", out), "no suite was named: add --suite NAME with one of all, "),
+        ((photos, "-s", "hase", "-o", out), "did you mean 'haze'?"),
+        ((empty, "-s", "haze", "-o", out), "holds no image"),
+        ((tmp_path / "nowhere", "-s", "haze", "-o", out), "does not exist"),
+        ((photos, "--replay", empty, "-o", out), "holds no receipt"),
+        ((photos, "-s", "haze", "-o", photos), "is one of the inputs"),
+    ):
+        code, printed = degrade(*arguments)
+        assert code == 2
+        assert sentence in printed.err
+        assert len(printed.err.strip().splitlines()) == 1
+        assert not out.exists()
+    assert degrade(photos, "-s", "haze", "-o", out)[0] == 0
+    before = (out / "cat.png").stat().st_mtime_ns
+    code, printed = degrade(photos, "-s", "haze", "-o", out)
+    assert (code, "add --overwrite" in printed.err) == (2, True)
+    assert (out / "cat.png").stat().st_mtime_ns == before
+    assert degrade(photos, "-s", "haze", "-o", out, "--overwrite")[0] == 0
+
+
+def edited(content):
+    content["parameters"]["airlight"] = 0.1
+
+
+def of_another_format(content):
+    content["format"] = 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"), [(edited, "was edited or damaged"), (of_another_format, "has format 2")]
+)
+def test_a_spoilt_receipt_is_named_and_the_others_are_rebuilt(degrade, photos, tmp_path, spoil, sentence):
+    out, again = tmp_path / "out", tmp_path / "again"
+    degrade(photos, "-s", "haze", "-o", out)
+    content = json.loads((out / "cat.json").read_text())
+    spoil(content)
+    (out / "cat.json").write_text(json.dumps(content))
+    code, printed = degrade(photos, "--replay", out, "-o", again)
+    assert code == 1
+    assert sentence in printed.err
+    assert files(again) == ["astronaut.png", "old/camera.png"]
+
+
+def test_a_receipt_without_its_picture_is_named(degrade, photos, tmp_path):
+    out = tmp_path / "out"
+    degrade(photos, "-s", "haze", "-o", out)
+    code, printed = degrade(photos / "cat.png", "--replay", out / "astronaut.json", "-o", tmp_path / "again")
+    assert code == 2
+    assert "not among the inputs" in printed.err
+
+
+def test_a_differing_hash_is_said_with_the_version_that_changed(degrade, photos, tmp_path, monkeypatch):
+    out, again = tmp_path / "out", tmp_path / "again"
+    degrade(photos / "cat.png", "-s", "noise_25", "-o", out)
+    from degradations import gaussian_noise
+
+    field = gaussian_noise.normal_field
+    monkeypatch.setattr(gaussian_noise, "normal_field", lambda *arguments: field(*arguments) * 1.01)
+    monkeypatch.setattr(sys.modules["degradations.receipts"].torch, "__version__", "9.9")
+    code, printed = degrade(photos / "cat.png", "--replay", out, "-o", again)
+    assert code == 1
+    assert "differs from the first one (torch " in printed.err
+    assert "is now 9.9" in printed.err
+    assert "0 of them bit for bit" in printed.out
+    assert files(again) == ["cat.png"]
