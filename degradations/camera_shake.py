@@ -1,6 +1,9 @@
 """Motion along a curve."""
 
+from math import ceil
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.blur import Blur, normalised
@@ -9,7 +12,7 @@ from degradations.drawing import Generators, uniform
 from degradations.parameters import Parameters
 
 NUM_POINTS = 48
-"""Moments of the exposure; neighbours are less than a pixel apart up to a kernel of that many pixels."""
+"""Moments of the exposure at which the direction changes."""
 
 
 class CameraShake(Blur):
@@ -55,7 +58,11 @@ class CameraShake(Blur):
         path = (torch.stack([angles.sin(), angles.cos()], dim=2) * speed[:, :, None]).cumsum(1)
         low, high = path.amin(1, keepdim=True), path.amax(1, keepdim=True)
         extent = (high - low).amax(2, keepdim=True)
-        cells = (path - (low + high) / 2) / extent * (size - 1) + size // 2
+        corners = (path - (low + high) / 2) / extent * (size - 1) + size // 2
+        # A winding path is far longer than its extent; between its corners, points at most a third of a cell apart.
+        longest = float((corners[:, 1:] - corners[:, :-1]).norm(dim=2).max())
+        count = (NUM_POINTS - 1) * max(1, ceil(3 * longest)) + 1
+        cells = F.interpolate(corners.transpose(1, 2), size=count, mode="linear", align_corners=True).transpose(1, 2)
         # A point counts in a cell by how near it is, linearly, in both directions.
         grid = torch.arange(size, dtype=torch.float64)
         near = (1 - (cells[..., None] - grid).abs()).clamp_min(0)

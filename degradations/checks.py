@@ -1,6 +1,6 @@
 """Sentences about settings and images that cannot be right."""
 
-from math import isnan
+from math import inf, isnan
 
 import torch
 from torch import Tensor
@@ -64,7 +64,7 @@ def check_weights(name: str, weights: list[float] | None, count: int) -> list[fl
         ValueError: If their number is wrong, one is negative or all are zero.
     """
     weights = [1.0] * count if weights is None else list(weights)
-    if len(weights) != count or min(weights) < 0 or sum(weights) <= 0:
+    if len(weights) != count or not (min(weights) >= 0 and 0 < sum(weights) < inf):
         raise ValueError(f"{name}={weights} must be {count} numbers, none negative and not all zero")
     return weights
 

@@ -9,7 +9,7 @@ from degradations.parameters import Parameters
 
 
 class DefocusBlur(Blur):
-    """A disk with a soft edge, the image of a point by a lens out of focus.
+    """A disk, the image of a point by a lens out of focus.
 
     Args:
         kernel_size: Interval of the disk's diameter in pixels, odd numbers; 5 is slight, 15 strong.
@@ -26,7 +26,8 @@ class DefocusBlur(Blur):
         return {}
 
     def kernels(self, parameters: Parameters, size: int) -> Tensor:
-        """See `Blur.kernels`; a cell on the rim counts by the share of it that the disk covers, to first order."""
-        distance = (offsets(size)[:, None] ** 2 + offsets(size)[None, :] ** 2).sqrt()
-        disk = (size / 2 + 0.5 - distance).clamp(0, 1)
-        return normalised(disk[None]).expand(len(parameters["kernel_size"]), -1, -1)
+        """See `Blur.kernels`; cells closer to the centre than ``size // 2 + 1``, corners excepted, as in pyblur."""
+        y, x = offsets(size)[:, None].abs(), offsets(size)[None, :].abs()
+        edge = size // 2
+        disk = ((y**2 + x**2).sqrt() < edge + 1) & ~((y == edge) & (x == edge) & (edge > 0))
+        return normalised(disk.double()[None]).expand(len(parameters["kernel_size"]), -1, -1)

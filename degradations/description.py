@@ -72,11 +72,16 @@ def _check(description: object) -> None:
     """Refuse unknown classes and settings by name; their values are the parser's and the constructor's business."""
     if not isinstance(description, dict) or not isinstance(description.get("class_path"), str):
         raise ValueError(f"degradation {description!r} must have a class_path, and init_args if it has settings")
+    if unknown := sorted(map(str, description.keys() - {"class_path", "init_args"})):
+        raise ValueError(f"degradation {description['class_path']} has {unknown[0]!r}: only class_path and init_args")
     class_path = description["class_path"]
     kind = _find(class_path)
     known = list(inspect.signature(kind.__init__).parameters)[1:]
     settings = description.get("init_args") or {}
+    if not isinstance(settings, dict):
+        raise ValueError(f"init_args of {class_path} is {settings!r}: give its settings by name")
     for name, value in settings.items():
+        name = str(name)
         if name not in known:
             raise ValueError(f"{class_path} has no setting {name!r}{_nearest(name, known)}")
         for item in value if isinstance(value, list) else [value]:
@@ -88,7 +93,7 @@ def _find(class_path: str) -> type[Degradation]:
     module_name, _, name = class_path.rpartition(".")
     try:
         kind = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError):
+    except (ImportError, AttributeError, ValueError, TypeError):
         known = operators()
         short = {path.rpartition(".")[2]: path for path in known}
         hint = _nearest(class_path, [*known]) or _nearest(name or class_path, [*short])

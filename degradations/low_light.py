@@ -42,7 +42,8 @@ class LowLight(Degradation):
         """See `Degradation.degrade`."""
         gamma, stops, sigma = (per_image(parameters[name], image) for name in ("gamma", "stops", "sigma"))
         noise = normal_field(parameters["seed"], image.shape[1:], image)
-        return (image**gamma * 2**-stops + sigma * noise).clamp(0, 1)
+        # A curve flatter than a line is infinitely steep at black, which no gradient survives.
+        return (image.clamp_min(1e-8) ** gamma * 2**-stops + sigma * noise).clamp(0, 1)
 
     def words(self, parameters: Parameters) -> list[tuple[str, ...]]:
         """See `Degradation.words`; noise is named where there is some."""

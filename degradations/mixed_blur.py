@@ -40,6 +40,10 @@ class MixedBlur(Blur):
                 parameters |= nested(number, scattered(shape, rows, len(generators)))
         return parameters
 
+    def words(self, parameters: Parameters) -> list[tuple[str, ...]]:
+        """See `Degradation.words`: the word of the kind that was drawn."""
+        return [(self.blurs[kind].word,) for kind in parameters["kind"].tolist()]
+
     def kernels(self, parameters: Parameters, size: int) -> Tensor:
         """See `Blur.kernels`."""
         kernels = torch.empty(len(parameters["kind"]), size, size, dtype=torch.float64)

@@ -9,6 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+LONGEST_SIDE_PX = {"JPEG": 65500, "WEBP": 16383}
+"""What libjpeg and libwebp take."""
+
 
 def through_file(image: Tensor, qualities: Sequence[int], **options: Any) -> Tensor:
     """Compress and decompress each image with Pillow; gradients end here.
@@ -20,7 +23,13 @@ def through_file(image: Tensor, qualities: Sequence[int], **options: Any) -> Ten
 
     Returns:
         Same shape, range [0, 1], multiples of 1 / 255.
+
+    Raises:
+        ValueError: If a side is longer than the format allows.
     """
+    longest, limit = max(image.shape[2:]), LONGEST_SIDE_PX[options["format"]]
+    if longest > limit:
+        raise ValueError(f"an image side of {longest} pixels is too long for {options['format']}, which takes {limit}")
     eight_bit = (image.detach() * 255).round_().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
     decoded = []
     for array, quality in zip(eight_bit, qualities, strict=True):

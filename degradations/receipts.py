@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import features
 from torch import Tensor
 
 from degradations.base import Degradation
+from degradations.checks import check_images
 from degradations.description import Description, build, describe
 from degradations.parameters import Parameters
 
@@ -32,6 +34,7 @@ class Receipt:
         size: Height and width in pixels.
         input_sha256: Fingerprint of the clean image.
         output_sha256: Fingerprint of the degraded image, rounded to 8 bits.
+        alpha_sha256: Fingerprint of the image's opacity, which is passed on as it is; empty for an opaque one.
         versions: Of ldrps and torch, and the platform; the result is the same bit for bit where all are.
         format: Number of this layout.
     """
@@ -44,6 +47,7 @@ class Receipt:
     size: list[int]
     input_sha256: str
     output_sha256: str
+    alpha_sha256: str
     versions: dict[str, str]
     format: int = FORMAT
 
@@ -53,13 +57,26 @@ class Receipt:
         Raises:
             ValueError: If the image is another one, or the degradation no longer exists.
         """
+        check_images(image[None])
         if fingerprint(image) != self.input_sha256:
             raise ValueError("the image has other pixels than the one the receipt was made for: give the clean image")
-        return degrade_one(image, build(self.degradation), restored_parameters(self.parameters))
+        degradation = build(self.degradation)
+        try:
+            return degrade_one(image, degradation, restored_parameters(self.parameters))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            made_by = self.versions.get("ldrps")
+            raise ValueError(
+                f"its parameters do not fit this version ({version('ldrps')}; it was made by {made_by}): degrade again"
+            ) from error
 
 
 def degrade_with_receipt(
-    image: Tensor, degradation: Degradation, generator: torch.Generator, suite: str = "", seed: int = 0
+    image: Tensor,
+    degradation: Degradation,
+    generator: torch.Generator,
+    suite: str = "",
+    seed: int = 0,
+    alpha: Tensor | None = None,
 ) -> tuple[Tensor, Receipt]:
     """Degrade one image, shape (3, H, W), range [0, 1], and say how.
 
@@ -69,10 +86,15 @@ def degrade_with_receipt(
         generator: Of the image.
         suite: Name for the receipt.
         seed: Seed of the run, for the receipt.
+        alpha: Opacity, shape (1, H, W), for the receipt.
 
     Returns:
         The degraded image, rounded to 8 bits, and its receipt.
+
+    Raises:
+        ValueError: If the image is not RGB in [0, 1].
     """
+    check_images(image[None])
     parameters = degradation.sample_parameters([generator])
     degraded = degrade_one(image, degradation, parameters)
     receipt = Receipt(
@@ -84,6 +106,7 @@ def degrade_with_receipt(
         size=list(image.shape[1:]),
         input_sha256=fingerprint(image),
         output_sha256=fingerprint(degraded),
+        alpha_sha256="" if alpha is None else fingerprint(alpha),
         versions=current_versions(),
     )
     return degraded, receipt
@@ -108,7 +131,9 @@ def fingerprint(image: Tensor) -> str:
 
 def current_versions() -> dict[str, str]:
     """Versions that a bit-for-bit replay needs."""
-    return {"ldrps": version("ldrps"), "torch": torch.__version__, "platform": platform.platform(terse=True)}
+    codecs = {f"lib{name}": str(features.version(name)) for name in ("jpg", "webp")}
+    libraries = {name: version(name) for name in ("ldrps", "kornia", "pillow")}
+    return {**libraries, **codecs, "torch": torch.__version__, "platform": platform.platform(terse=True)}
 
 
 def to_json(receipt: Receipt) -> str:
@@ -134,7 +159,10 @@ def read_receipt(path: Path) -> Receipt:
         raise ValueError(f"receipt {path} has format {found}, this version reads format {FORMAT}: degrade again")
     if checksum(content) != expected:
         raise ValueError(f"receipt {path} was edited or damaged (its checksum differs): degrade again")
-    return Receipt(**content)
+    try:
+        return Receipt(**content)
+    except TypeError as error:
+        raise ValueError(f"receipt {path} has other fields than this version writes: degrade again") from error
 
 
 def checksum(content: dict[str, Any]) -> str:

@@ -69,19 +69,42 @@ def resized(image: Tensor, size: tuple[int, ...], interpolation: str) -> Tensor:
     """Resize images to (H, W); bicubic interpolation overshoots and is clamped to [0, 1]."""
     if tuple(image.shape[2:]) == size:
         return image
-    if interpolation == "area":
-        rows, columns = (coverage(old, new).to(image) for old, new in zip(image.shape[2:], size, strict=True))
-        return (rows @ image @ columns.T).clamp_(0, 1)
-    return F.interpolate(image, size=size, mode=interpolation).clamp_(0, 1)
+    taps = {"area": cells, "bilinear": neighbours}.get(interpolation)
+    if taps is None:
+        return F.interpolate(image, size=size, mode=interpolation).clamp_(0, 1)
+    for dimension in (2, 3):
+        image = resample(image, dimension, *taps(image.shape[dimension], size[dimension - 2]))
+    return image.clamp_(0, 1)
 
 
-def coverage(old: int, new: int) -> Tensor:
-    """Share of each old pixel in each new one, shape (new, old), float64: the exact mean over the area it covers.
+def resample(image: Tensor, dimension: int, places: Tensor, weights: Tensor) -> Tensor:
+    """Make each new pixel of a dimension the weighted sum of a few old ones; both tables have shape (taps, new)."""
+    shape = (-1, 1) if dimension == 2 else (1, -1)
+    places, weights = places.to(image.device), weights.to(image)
+    resampled = image.index_select(dimension, places[0]) * weights[0].view(shape)
+    for place, weight in zip(places[1:], weights[1:], strict=True):
+        resampled = torch.addcmul(resampled, image.index_select(dimension, place), weight.view(shape))
+    return resampled
 
-    PyTorch's own ``area`` takes whole pixels only, which blurs more: 0.007 mean difference from OpenCV at a divisor of
-    1.4, this less than 0.0001.
+
+def cells(old: int, new: int) -> tuple[Tensor, Tensor]:
+    """Places and weights of the exact mean over the cell that each new pixel covers, as OpenCV's area interpolation.
+
+    PyTorch's own ``area`` takes whole pixels only and blurs more: 0.007 mean difference from OpenCV at a divisor of 1.4
+    on a photo, against less than 0.0001.
     """
-    borders = torch.arange(new + 1, dtype=torch.float64)[:, None] * (old / new)
-    pixels = torch.arange(old, dtype=torch.float64)[None, :]
-    overlap = torch.minimum(borders[1:], pixels + 1) - torch.maximum(borders[:-1], pixels)
-    return overlap.clamp_min(0) * (new / old)
+    borders = torch.arange(new + 1, dtype=torch.float64) * (old / new)
+    places = borders[:-1].long() + torch.arange(int(old / new) + 2)[:, None]
+    overlap = torch.minimum(borders[1:], places + 1.0) - torch.maximum(borders[:-1], places.double())
+    return places.clamp_max(old - 1), overlap.clamp_min(0) * (new / old)
+
+
+def neighbours(old: int, new: int) -> tuple[Tensor, Tensor]:
+    """Places and weights of linear interpolation between the two nearest pixels.
+
+    The same as PyTorch's ``bilinear``, whose last bits depend on the number of threads.
+    """
+    places = ((torch.arange(new, dtype=torch.float64) + 0.5) * (old / new) - 0.5).clamp(0, old - 1)
+    left = places.long()
+    share = places - left
+    return torch.stack([left, (left + 1).clamp_max(old - 1)]), torch.stack([1 - share, share])

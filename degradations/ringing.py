@@ -1,5 +1,7 @@
 """Ringing of a deconvolution."""
 
+from math import inf
+
 import torch
 from torch import Tensor
 
@@ -46,7 +48,7 @@ class Ringing(Degradation):
         probability: float = 1.0,
         max_kernel_size: int | None = None,
     ) -> None:
-        if regularisation <= 0 or padding < 0:
+        if not 0 < regularisation < inf or padding < 0:
             raise ValueError(f"regularisation={regularisation} must be positive and padding={padding} not negative")
         self.blur = blur or GaussianBlur(kernel_size=(7, 7))
         self.regularisation = regularisation
@@ -82,7 +84,7 @@ class Ringing(Degradation):
         """See `Degradation.words`."""
         blurs = self.blur.words(unnested("blur", parameters))
         return [
-            (*words, self.word) if blend < 1 else words
+            tuple(dict.fromkeys((*words, self.word))) if blend < 1 else words
             for words, blend in zip(blurs, parameters["blend"].tolist(), strict=True)
         ]
 
@@ -104,9 +106,8 @@ def wiener(blurred: Tensor, kernels: Tensor, regularisation: float, padding: int
     )
     transfer = torch.fft.rfft2(origin).to(blurred.device)
     inverse = transfer.conj() / (transfer.abs() ** 2 + regularisation)
-    complex_type = torch.complex128 if blurred.dtype == torch.float64 else torch.complex64
-    sharpened = torch.fft.irfft2(inverse[:, None].to(complex_type) * torch.fft.rfft2(padded), s=sides)
-    return sharpened[:, :, padding : padding + height, padding : padding + width]
+    sharpened = torch.fft.irfft2(inverse[:, None] * torch.fft.rfft2(padded.double()), s=sides)
+    return sharpened[:, :, padding : padding + height, padding : padding + width].to(blurred.dtype)
 
 
 def symmetric(side: int, padding: int) -> Tensor:

@@ -1,15 +1,16 @@
 """Suites: degradations by name, from YAML files."""
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
 from degradations.base import Degradation
-from degradations.description import build
+from degradations.description import build, describe
 
 
-def load_suites(name: str, folder: Path) -> dict[str, Degradation]:
+def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> dict[str, Degradation]:
     """Load a suite, or all suites that a collection lists.
 
     A suite's file holds ``degradation`` (a class path, and its settings as init_args), a collection's file ``suites``,
@@ -18,6 +19,7 @@ def load_suites(name: str, folder: Path) -> dict[str, Degradation]:
     Args:
         name: Name of a file of the folder without its ending, or path of a YAML file.
         folder: Where the named suites are.
+        inside: Collections that led here.
 
     Returns:
         The degradation of each suite by name; several for a collection.
@@ -36,13 +38,30 @@ def load_suites(name: str, folder: Path) -> dict[str, Degradation]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"suite {path} is not YAML ({' '.join(str(error).split())}): mend the file") from error
     if isinstance(content, dict) and set(content) == {"suites"}:
-        loaded: dict[str, Degradation] = {}
-        for member in content["suites"]:
-            loaded |= load_suites(str(member), folder)
-        return loaded
+        members = content["suites"]
+        if not (isinstance(members, list) and members and all(isinstance(member, str) for member in members)):
+            raise ValueError(f"suite {path} must list at least one name under 'suites'")
+        if name in inside:
+            raise ValueError(f"suite {path} lists itself: {' -> '.join([*inside, name])}")
+        return merged(load_suites(member, folder, (*inside, name)) for member in members)
     if not isinstance(content, dict) or set(content) != {"degradation"}:
         raise ValueError(f"suite {path} must hold 'degradation' (class_path, init_args) or 'suites' (names), no more")
     try:
         return {path.stem: build(content["degradation"])}
     except ValueError as error:
         raise ValueError(f"suite {path}: {error}") from error
+
+
+def merged(parts: Iterable[dict[str, Degradation]]) -> dict[str, Degradation]:
+    """Put suites together.
+
+    Raises:
+        ValueError: If two that differ share a name.
+    """
+    together: dict[str, Degradation] = {}
+    for part in parts:
+        for name, degradation in part.items():
+            if name in together and describe(together[name]) != describe(degradation):
+                raise ValueError(f"two different suites are called {name!r}: rename a file")
+            together[name] = degradation
+    return together

@@ -51,8 +51,8 @@ class Wild(Degradation):
         noise_sigma: Interval of the Gaussian noise's standard deviation in image units.
         poisson_scale: Interval of the factor of the Poisson noise.
         jpeg_probability: Of JPEG in stage 1 and 3.
-        first_quality: Interval of JPEG's quality in stage 1.
-        last_quality: Interval of JPEG's quality in stage 3.
+        first_quality: Interval of JPEG's quality in stage 1; the released code cuts U(60, 95) to whole numbers.
+        last_quality: Interval of JPEG's quality in stage 3; the released code cuts U(80, 100).
         codec: ``libjpeg`` or ``differentiable``, as in `JPEG`.
 
     Raises:
@@ -78,18 +78,17 @@ class Wild(Degradation):
         noise_sigma: Interval = (1 / 255, 5 / 255),
         poisson_scale: Interval = (0.01, 0.5),
         jpeg_probability: tuple[float, float] = (0.4, 0.4),
-        first_quality: IntegerInterval = (60, 95),
-        last_quality: IntegerInterval = (80, 100),
+        first_quality: IntegerInterval = (60, 94),
+        last_quality: IntegerInterval = (80, 99),
         codec: Literal["libjpeg", "differentiable"] = "libjpeg",
     ) -> None:
-        for name, probabilities in (
-            ("blur_probability", blur_probability),
-            ("sinc_probability", sinc_probability),
-            ("noise_probability", noise_probability),
-            ("jpeg_probability", jpeg_probability),
-        ):
-            for probability in probabilities:
-                check_probability(name, probability)
+        check_per_stage("blur_probability", blur_probability, 3)
+        check_per_stage("sinc_probability", sinc_probability, 3)
+        check_per_stage("noise_probability", noise_probability, 2)
+        check_per_stage("jpeg_probability", jpeg_probability, 2)
+        for name, values in (("blur_sigma", blur_sigma), ("largest_kernel", largest_kernel)):
+            if len(values) != 3:
+                raise ValueError(f"{name}={list(values)} must be 3 numbers, one a stage")
         self.blur_probability = blur_probability
         self.blur_sigma = blur_sigma
         self.largest_kernel = largest_kernel
@@ -201,8 +200,21 @@ class Wild(Degradation):
                 else:
                     step = self.steps[stage][name]
                     words |= dict.fromkeys(step.words(unnested(f"{stage}.{name}", own))[0])
-            described.append(tuple(words))
+            # Kernels of motion are blur like all others there.
+            described.append(tuple(dict.fromkeys(word.replace("motion blur", "blur") for word in words)))
         return described
+
+
+def check_per_stage(name: str, probabilities: tuple[float, ...], count: int) -> None:
+    """Refuse what is not one probability per stage.
+
+    Raises:
+        ValueError: If their number is wrong or one is outside [0, 1].
+    """
+    if len(probabilities) != count:
+        raise ValueError(f"{name}={list(probabilities)} must be {count} probabilities, one a stage")
+    for probability in probabilities:
+        check_probability(name, probability)
 
 
 def eight_bit(image: Tensor) -> Tensor:

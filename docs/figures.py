@@ -13,7 +13,7 @@ from rich.progress import track
 from skimage import data as skimage_data
 
 from degradations.base import Degradation
-from degradations.description import operators
+from degradations.description import build, operators
 from degradations.drawing import generators_for
 from degradations.mixed_blur import MixedBlur
 from degradations.pipeline import Composition
@@ -42,17 +42,21 @@ def photo() -> torch.Tensor:
 
 def strips() -> Iterator[tuple[str, list[tuple[str, torch.Tensor]]]]:
     """Name and tiles of each strip."""
-    kinds = shown()
+    kinds = {kind.__name__: path for path, kind in operators().items()}
     clean = photo()
     for name, settings in yaml.safe_load(SEVERITIES.read_text()).items():
         tiles = [("clean", clean)]
         varied = [key for key in settings[0] if len({str(setting[key]) for setting in settings}) > 1]
         for setting in settings:
-            values = {key: tuple(value) if isinstance(value, list) else value for key, value in setting.items()}
             label = ", ".join(
-                f"{key} {values[key][0] if isinstance(values[key], tuple) else values[key]}" for key in varied
+                f"{key} {setting[key][0] if isinstance(setting[key], list) else setting[key]}" for key in varied
             )
-            tiles.append((label, kinds[name](**values)(clean[None], generators_for(0, [0]))[0]))
+            tiles.append(
+                (
+                    label,
+                    build({"class_path": kinds[name], "init_args": setting})(clean[None], generators_for(0, [0]))[0],
+                )
+            )
         yield name, tiles
 
 

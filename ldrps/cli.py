@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 SUMMARY = """\
@@ -14,8 +14,11 @@ ldrps restores damaged photos without being told what is wrong with them.
   ldrps restore IN... --output DIR    restore photos, folders or globs
   ldrps degrade IN... --suite NAME --output DIR
                                       make degraded copies of clean photos, with receipts that rebuild them
-  ldrps test --config blind --data.folder PAIRS --results.output DIR
-                                      restore PAIRS/input, score against PAIRS/target
+  ldrps test --suite NAME... --clean IN... --output RUN
+                                      restore degraded copies of clean photos, score them beside simple tools
+  ldrps test --pairs FOLDER --output RUN
+                                      restore FOLDER/input, score against FOLDER/target
+  ldrps report RUN                    make tables and the HTML page of a run folder again
   ldrps predict --config X ...        Lightning's predict, every setting by name
   ldrps fit --config train/X ...      train the embedded models
   ldrps validate --config train/X ... score a trained model on held-out photos
@@ -38,11 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if argv[0] == "degrade":
         return run_degrade(argv[1:])
+    if argv[0] == "report":
+        return run_report(argv[1:])
     if argv[0] == "restore":
         argv = restore_arguments(argv[1:])
+    elif argv[0] == "test" and is_everyday_test(argv[1:]):
+        return run_test(argv[1:])
     elif argv[0] not in LIGHTNING_VERBS:
-        return fail(f"unknown verb {argv[0]!r}: choose restore, degrade, {', '.join(LIGHTNING_VERBS)}")
-    return run_lightning(argv)
+        return fail(f"unknown verb {argv[0]!r}: choose restore, degrade, report, {', '.join(LIGHTNING_VERBS)}")
+    return run_lightning(lambda: argv)
 
 
 def restore_arguments(argv: Sequence[str]) -> list[str]:
@@ -88,6 +95,110 @@ def restore_arguments(argv: Sequence[str]) -> list[str]:
     if options.seed is not None:
         translated += [f"--model.seed={options.seed}"]
     return translated + settings
+
+
+EVERYDAY_TEST = ("--suite", "--clean", "--pairs", "--output", "-o", "--help", "-h")
+
+
+def is_everyday_test(argv: Sequence[str]) -> bool:
+    """Whether `ldrps test` was called in its short form and not as Lightning's verb.
+
+    Example:
+        >>> is_everyday_test(["--pairs", "x"]), is_everyday_test(["--config", "blind", "--data.folder", "x"])
+        (True, False)
+    """
+    return not argv or any(argument.partition("=")[0] in EVERYDAY_TEST for argument in argv)
+
+
+def run_test(argv: Sequence[str]) -> int:
+    """Translate `ldrps test` into Lightning's verb on a comparison, and run it."""
+    parser = argparse.ArgumentParser(
+        prog="ldrps test",
+        description="Restore degraded images with known clean ones and score the results, beside simple tools. Any "
+        "setting of a preset can be changed, such as --model.sampling.num_inference_steps 30.",
+        allow_abbrev=False,
+    )
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--clean", nargs="+", metavar="IN", help="clean images: files, folders, globs")
+    data.add_argument("--pairs", metavar="FOLDER", help="folder with input/ and target/, matched by name")
+    parser.add_argument("--suite", "-s", nargs="+", action="extend", metavar="NAME", help="suites or YAML files")
+    parser.add_argument("--output", "-o", required=True, metavar="RUN", help="run folder")
+    parser.add_argument("--config", "-c", action="append", metavar="X", help="restorer; may be repeated (blind)")
+    parser.add_argument("--protocol", "-p", default="default", metavar="X", help="how to measure (default)")
+    parser.add_argument("--no-baselines", action="store_true", help="leave the simple tools out")
+    parser.add_argument("--resume", action="store_true", help="go on with a run folder")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the damage (0)")
+    parser.add_argument("--limit", type=int, metavar="N", help="use the first N clean images")
+    parser.add_argument("--shard", default="0/1", metavar="I/N", help="part I of N, for machines that share RUN")
+    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help="images restored together (1)")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes that read ahead (0)")
+    parser.add_argument("--device", default="auto", metavar="X", help="auto, cpu, cuda or mps (auto)")
+    parser.add_argument("--wandb", metavar="PROJECT", help="log to Weights & Biases, offline when not logged in")
+    everyday, settings = split_settings(argv)
+    options = parser.parse_args(everyday)
+    if options.clean and not options.suite:
+        return fail("--clean needs --suite NAME, which says how to degrade the images; --suite all takes every one")
+    if options.pairs and (options.suite or options.limit is not None):
+        return fail("--pairs holds degraded images already: leave --suite and --limit out")
+
+    about_models = [argument for argument in joined(settings) if argument.startswith("--model.")]
+    others = [argument for argument in joined(settings) if not argument.startswith("--model.")]
+    translated = ["test", "--config", f"test/{options.protocol}" if "." not in options.protocol else options.protocol]
+    if options.clean:
+        translated += ["--data=ldrps.data.clean.CleanData", f"--data.inputs={json.dumps(options.clean)}"]
+        translated += [f"--data.suites={json.dumps(options.suite)}", f"--data.seed={options.seed}"]
+        translated += [] if options.limit is None else [f"--data.limit={options.limit}"]
+    else:
+        translated += ["--data=ldrps.data.pairs.PairedData", f"--data.folder={options.pairs}"]
+    translated += [f"--data.shard={options.shard}", f"--data.batch_size={options.batch_size}"]
+    translated += [f"--data.num_workers={options.workers}", f"--results.output={options.output}"]
+    translated += [f"--results.resume={str(options.resume).lower()}", f"--trainer.accelerator={options.device}"]
+    translated += [] if options.wandb is None else [f"--wandb.project={options.wandb}"]
+
+    def build() -> list[str]:
+        from ldrps.lightning_cli import comparison
+
+        model = comparison(options.config or ["blind"], about_models, not options.no_baselines)
+        return [*translated, f"--model={model}", *others]
+
+    return run_lightning(build)
+
+
+def joined(settings: Sequence[str]) -> list[str]:
+    """Write every setting as one argument.
+
+    Example:
+        >>> joined(["--model.seed", "3", "--data.x=2"])
+        ['--model.seed=3', '--data.x=2']
+    """
+    one_each: list[str] = []
+    for argument in settings:
+        if argument.startswith("--") or not one_each or "=" in one_each[-1]:
+            one_each.append(argument)
+        else:
+            one_each[-1] += f"={argument}"
+    return one_each
+
+
+def run_report(argv: Sequence[str]) -> int:
+    """Run `ldrps report` and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="ldrps report", description="Merge a run folder's rows and make its tables, pictures and HTML page again."
+    )
+    parser.add_argument("folder", metavar="RUN", help="run folder of `ldrps test`")
+    options = parser.parse_args(argv)
+
+    from ldrps.results.conclusion import conclude
+    from ldrps.results.run_folder import RunFolder
+
+    try:
+        conclude(RunFolder(Path(options.folder)))
+    except (ValueError, OSError) as error:
+        if "LDRPS_DEBUG" in os.environ:
+            raise
+        return fail(" ".join(str(error).split()))
+    sys.stdout.write(f"report: {Path(options.folder) / 'report.html'}\n")
+    return 0
 
 
 def run_degrade(argv: Sequence[str]) -> int:
@@ -165,8 +276,12 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def run_lightning(argv: list[str]) -> int:
-    """Run one of Lightning's verbs and turn what went wrong into one sentence and an exit code."""
+def run_lightning(build: Callable[[], list[str]]) -> int:
+    """Run one of Lightning's verbs and turn what went wrong into one sentence and an exit code.
+
+    Args:
+        build: Makes the arguments; it may raise what a wrong setting raises.
+    """
     from ldrps.quiet import quieten
 
     quieten()
@@ -175,7 +290,7 @@ def run_lightning(argv: list[str]) -> int:
     from ldrps.lightning_cli import InterruptError, run
 
     try:
-        records = run(argv)
+        records = run(build())
     except InterruptError:
         return fail("interrupted; pictures finished so far are kept", code=130)
     except ArgumentError as error:

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from degradations.base import Degradation
 from degradations.receipts import Receipt, current_versions, degrade_with_receipt, fingerprint, read_receipt, to_json
-from degradations.suites import load_suites
+from degradations.suites import load_suites, merged
 from ldrps.contact_sheet import contact_sheet, thumbnail
 from ldrps.data.image_files import Picture, read_picture, to_pil, write_picture
 from ldrps.data.images import find_images, name_outputs
@@ -75,10 +75,13 @@ def degrade(job: Job) -> Account:
         ValueError: If the job as a whole cannot be done.
     """
     if job.replay is not None:
+        if job.suites or job.sheet or job.pairs:
+            raise ValueError("--replay takes everything from the receipts: leave --suite, --sheet and --pairs out")
         return replay(job)
-    suites: dict[str, Degradation] = {}
-    for name in job.suites or (["all"] if job.sheet else []):
-        suites |= load_suites(name, preset_folder() / "suites")
+    if job.sheet and job.pairs:
+        raise ValueError("--sheet writes contact sheets only: leave --pairs out")
+    chosen = job.suites or (["all"] if job.sheet else [])
+    suites = merged(load_suites(name, preset_folder() / "suites") for name in chosen)
     if not suites:
         names = ", ".join(sorted(file.stem for file in (preset_folder() / "suites").glob("*.yaml")))
         raise ValueError(f"no suite was named: add --suite NAME with one of {names}, or a YAML file")
@@ -91,14 +94,18 @@ def write_copies(job: Job, suites: dict[str, Degradation], files: Sequence[tuple
     folders = {suite: job.output / suite if len(suites) > 1 else job.output for suite in suites}
     inputs = {suite: folder / "input" if job.pairs else folder for suite, folder in folders.items()}
     outputs = [path_in(folder, name) for folder in inputs.values() for _, name in files]
-    check_outputs([*outputs, *(receipt_of(path) for path in outputs)], [file for file, _ in files], job.overwrite)
+    targets = [path_in(folder / "target", name) for folder in folders.values() for _, name in files if job.pairs]
+    receipts = [receipt_of(path) for path in outputs]
+    check_outputs([*outputs, *receipts, *targets], [file for file, _ in files], job.overwrite)
     prepare_folder(job.output)
     account = Account()
     for picture, file, name in read_all(files, account, "degrading"):
         for suite, degradation in suites.items():
             generator = image_generator(picture.image, job.seed)
             try:
-                degraded, receipt = degrade_with_receipt(picture.image, degradation, generator, suite, job.seed)
+                degraded, receipt = degrade_with_receipt(
+                    picture.image, degradation, generator, suite, job.seed, picture.alpha
+                )
             except (ValueError, RuntimeError) as error:
                 account.fail(f"{file} could not be degraded by {suite}: {error}")
                 continue
@@ -118,7 +125,7 @@ def write_sheets(job: Job, suites: dict[str, Degradation], files: Sequence[tuple
     check_outputs(outputs, [file for file, _ in files], job.overwrite)
     prepare_folder(job.output)
     account = Account()
-    for picture, _, name in read_all(files, account, "drawing sheets"):
+    for picture, file, name in read_all(files, account, "drawing sheets"):
         image = thumbnail(picture.image, SHEET_SIDE_PX)
         draws = [(suite, degradation, job.seed) for suite, degradation in suites.items()]
         if len(suites) == 1:
@@ -127,7 +134,11 @@ def write_sheets(job: Job, suites: dict[str, Degradation], files: Sequence[tuple
             ]
         tiles = [("clean", image)]
         for suite, degradation, seed in draws:
-            degraded, receipt = degrade_with_receipt(image, degradation, image_generator(image, seed), suite, seed)
+            try:
+                degraded, receipt = degrade_with_receipt(image, degradation, image_generator(image, seed), suite, seed)
+            except (ValueError, RuntimeError) as error:
+                account.fail(f"{file} could not be degraded by {suite}: {error}")
+                continue
             tiles.append((suite if len(suites) > 1 else f"{seed}: {', '.join(receipt.words) or 'nothing'}", degraded))
         write_picture(contact_sheet(tiles, columns=6), path_in(job.output, f"{name}.sheet"))
         account.done += 1
@@ -143,17 +154,18 @@ def replay(job: Job) -> Account:
     check_outputs(outputs, [file for file, _ in files], job.overwrite)
     prepare_folder(job.output)
     account = Account()
-    clean = {fingerprint(picture.image): file for picture, file, _ in read_all(files, account, "looking for originals")}
+    clean = {identity(picture): file for picture, file, _ in read_all(files, account, "looking for originals")}
     same = 0
     for path, name in track(receipts, "replaying", console=Console(stderr=True), transient=True):
         try:
             receipt = read_receipt(path)
-            if receipt.input_sha256 not in clean:
+            wanted = receipt.input_sha256, receipt.alpha_sha256
+            if wanted not in clean:
                 raise ValueError(f"receipt {path} was made for a picture that is not among the inputs: give it as IN")
-            picture = read_picture(clean[receipt.input_sha256])
+            picture = read_picture(clean[wanted])
             degraded = receipt.replay(picture.image)
         except (ValueError, OSError) as error:
-            account.fail(str(error))
+            account.fail(str(error) if str(path) in str(error) else f"receipt {path}: {error}")
             continue
         write_picture(to_pil(degraded, picture.alpha), path_in(job.output, name))
         account.done += 1
@@ -165,11 +177,16 @@ def replay(job: Job) -> Account:
     return account
 
 
+def identity(picture: Picture) -> tuple[str, str]:
+    """Fingerprints of a picture's colours and opacity."""
+    return fingerprint(picture.image), "" if picture.alpha is None else fingerprint(picture.alpha)
+
+
 def difference(path: Path, receipt: Receipt) -> str:
     """Say that a rebuilt picture is not what the receipt promised, and the likely reason."""
     then, now = receipt.versions, current_versions()
     changed = [f"{name} {then.get(name)} is now {now[name]}" for name in now if then.get(name) != now[name]]
-    reason = "; ".join(changed) or "no version changed, so the degradation's code or the processor did"
+    reason = "; ".join(changed) or "no version changed: the code or the processor did"
     return f"receipt {path}: the rebuilt picture differs from the first one ({reason})"
 
 

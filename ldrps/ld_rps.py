@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ldrps.algorithm import Run, restore
 from ldrps.guidance import Guidance, GuidanceSettings, OptimizerFactory
-from ldrps.restorer import Restorer, Step
+from ldrps.restorer import Restorer, Step, hash_weights
 from ldrps.sampling import SamplingSettings, image_generator
 from ldrps.working_size import WorkingSize
 from modules.alignment.base import Alignment
@@ -75,6 +75,11 @@ class LDRPS(Restorer):
     def load(self) -> None:
         """See `Restorer.load`."""
         self.backbone.load()
+
+    def weights_sha256(self) -> str:
+        """See `Restorer.weights_sha256`."""
+        self.load()
+        return hash_weights(self.backbone)
 
     @torch.no_grad()
     def restore(

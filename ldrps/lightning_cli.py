@@ -1,5 +1,7 @@
 """LightningCLI with this project's presets, callbacks and defaults."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ from ldrps.callbacks.failures import Failures
 from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
+from ldrps.callbacks.tracking import Tracking
+from ldrps.comparison import Comparison
 from ldrps.data.samples import Record
-from ldrps.presets import find_preset
+from ldrps.presets import find_preset, preset_model
 from ldrps.restorer import Restorer
 
 RESTORING = ("predict", "test")
@@ -61,6 +65,7 @@ class CommandLine(LightningCLI):
         """Add what writes and scores, and the defaults a test-time optimisation needs."""
         parser.add_lightning_class_args(ImageWriter, "writer")
         parser.add_lightning_class_args(Results, "results")
+        parser.add_lightning_class_args(Tracking, "wandb")
         parser.set_defaults({"trainer.inference_mode": False})
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -73,9 +78,50 @@ class CommandLine(LightningCLI):
         # Every picture is written as it is finished; keeping all of them would fill the memory.
         if self.subcommand == "predict":
             self.config_init.predict.return_predictions = False
+        else:
+            # The data modules give each process its own part; Lightning's sampler would repeat images.
+            trainer.use_distributed_sampler = False
         if trainer.logger is True or trainer.logger is None:
             trainer.logger = False
         return super().instantiate_trainer(enable_model_summary=False, enable_checkpointing=False, **kwargs)
+
+    def instantiate_classes(self) -> None:
+        """Make everything, and tell the results what the restorers' settings are."""
+        super().instantiate_classes()
+        if self.subcommand != "test":
+            return
+        model = json.loads(self._parser("test").dump(self.config.test, format="json", skip_validation=True))["model"]
+        settings = {self.model.name: model}
+        if isinstance(self.model, Comparison):
+            settings = model["init_args"]["restorers"]
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, Results):
+                callback.restorer_settings = settings
+
+
+def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> str:
+    """Put the restorers of several presets into one, as a value for ``--model``.
+
+    Args:
+        configs: Preset names or files; one may hold a comparison itself.
+        settings: Changes to each of them, such as ``--model.seed=3``.
+        with_baselines: Add the simple tools.
+
+    Raises:
+        ValueError: If two restorers would share a name, or a preset is wrong.
+    """
+    restorers: dict[str, Any] = {}
+    for config in [*configs, *(["baselines"] if with_baselines else [])]:
+        is_plain = config == "baselines"
+        model = preset_model(config, () if is_plain else resolve_presets([*settings]))
+        name = Path(config).stem
+        members = {name: model}
+        if model["class_path"].rpartition(".")[2] == Comparison.__name__:
+            members = model["init_args"]["restorers"]
+        if shared := sorted(members.keys() & restorers.keys()):
+            raise ValueError(f"two restorers are called {shared[0]!r}: rename a config file")
+        restorers |= members
+    return json.dumps({"class_path": "ldrps.comparison.Comparison", "init_args": {"restorers": restorers}})
 
 
 def run(argv: list[str]) -> list[Record]:

@@ -1,10 +1,15 @@
 """Presets: YAML files found by name, and restorers built from them in Python."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldrps.quiet import quieten
 from ldrps.restorer import Restorer
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
 
 PACKAGE = Path(__file__).parent
 
@@ -59,20 +64,48 @@ def load_preset(name: str = "blind", **settings: Any) -> Restorer:
         >>> restorer(Image.fromarray(cat()[:48, :64])).size
         (64, 48)
     """
+    parser, config = parse_preset(
+        name, [f"--model.{key.replace('__', '.')}={value}" for key, value in settings.items()]
+    )
+    restorer: Restorer = parser.instantiate(config).model
+    return restorer
+
+
+def preset_model(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """Resolve a preset's restorer to plain data, class path and settings.
+
+    Args:
+        name: Preset name or path of a YAML file with a ``model`` section.
+        arguments: Changes as on the command line, such as ``--model.seed=3``.
+
+    Raises:
+        ValueError: If the preset or a setting does not exist or does not fit.
+
+    Example:
+        >>> preset_model("blind", ["--model.seed=3"])["init_args"]["seed"]
+        3
+    """
+    parser, config = parse_preset(name, arguments)
+    model: dict[str, Any] = json.loads(parser.dump(config, format="json"))["model"]
+    return model
+
+
+def parse_preset(name: str, arguments: Sequence[str]) -> tuple["ArgumentParser", "Namespace"]:
+    """Parse a preset and changes to it; the parser instantiates what it parsed.
+
+    Raises:
+        ValueError: If the preset or a setting does not exist or does not fit.
+    """
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_argument("--config", action="config")
     parser.add_subclass_arguments(Restorer, "model")
-    arguments = [f"--config={find_preset(name)}"]
-    arguments += [f"--model.{key.replace('__', '.')}={value}" for key, value in settings.items()]
     # Presets may also have sections for Lightning (trainer, data), which have no meaning here.
-    for section in ("trainer", "data", "seed_everything"):
+    for section in ("trainer", "data", "results", "seed_everything"):
         parser.add_argument(f"--{section}", type=Any, default=None)
     quieten()
     try:
-        config = parser.parse_args(arguments)
+        return parser, parser.parse_args([f"--config={find_preset(name)}", *arguments])
     except ArgumentError as error:
         raise ValueError(" ".join(str(error).split())) from error
-    restorer: Restorer = parser.instantiate(config).model
-    return restorer

@@ -1,5 +1,6 @@
 """What every restoration method shares: steps for Lightning, pictures for people, failures that stay with one image."""
 
+import hashlib
 import os
 import time
 from abc import ABC, abstractmethod
@@ -14,7 +15,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from ldrps.data.image_files import read_picture, to_picture, to_pil
-from ldrps.data.samples import Outcome, Record, Sample, Unreadable
+from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,28 @@ class Restorer(LightningModule, ABC):
 
     Args:
         seed: Seed of the run. The result of an image depends on it, the image and the settings alone.
+
+    Attributes:
+        is_baseline: Whether it is a simple tool to compare with.
+        name: What results call it.
     """
+
+    is_baseline = False
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.seed = seed
+        self.name = type(self).__name__.lower()
         self.step_listeners: list[StepListener] = []
         self.records: list[Record] = []
+
+    def members(self) -> list["Restorer"]:
+        """The methods this restorer is made of: itself, unless it is a comparison."""
+        return [self]
+
+    def weights_sha256(self) -> str:
+        """Fingerprint of the pretrained weights; empty for a method that has none."""
+        return ""
 
     @abstractmethod
     def load(self) -> None:
@@ -95,27 +111,34 @@ class Restorer(LightningModule, ABC):
         """Read weights before Lightning moves the module to its device."""
         self.load()
 
-    def predict_step(self, batch: Sequence[Sample | Unreadable], batch_idx: int) -> list[Outcome]:
+    def predict_step(self, batch: Sequence[Entry], batch_idx: int) -> list[Outcome]:
         """Restore a batch of images of any sizes."""
-        return self._restore_batch(batch)
+        return self.restore_batch(batch)
 
-    def test_step(self, batch: Sequence[Sample | Unreadable], batch_idx: int) -> list[Outcome]:
+    def test_step(self, batch: Sequence[Entry], batch_idx: int) -> list[Outcome]:
         """Restore a batch of images of any sizes; callbacks score them."""
-        return self._restore_batch(batch)
+        return self.restore_batch(batch)
 
     def transfer_batch_to_device(
-        self, batch: Sequence[Sample | Unreadable], device: torch.device, dataloader_idx: int
-    ) -> Sequence[Sample | Unreadable]:
+        self, batch: Sequence[Entry], device: torch.device, dataloader_idx: int
+    ) -> Sequence[Entry]:
         """Leave samples where they are: images move when images of one size have been gathered."""
         return batch
 
-    def _restore_batch(self, batch: Sequence[Sample | Unreadable]) -> list[Outcome]:
+    def restore_batch(self, batch: Sequence[Entry]) -> list[Outcome]:
+        """Restore a batch of images of any sizes; what is finished or cannot be read is passed over.
+
+        Raises:
+            ValueError: If gradients are switched off for good.
+        """
         if torch.is_inference_mode_enabled():
             raise ValueError(
                 "trainer.inference_mode is on, but the method learns while it restores and needs gradients: "
                 "set trainer.inference_mode to false"
             )
-        outcomes = [Outcome(entry, None, entry.reason, 0.0) for entry in batch if isinstance(entry, Unreadable)]
+        outcomes = [
+            Outcome(entry, None, entry.reason, 0.0, self.name) for entry in batch if isinstance(entry, Unreadable)
+        ]
         samples = sorted(
             (entry for entry in batch if isinstance(entry, Sample)), key=lambda sample: tuple(sample.image.shape)
         )
@@ -139,20 +162,16 @@ class Restorer(LightningModule, ABC):
             if len(samples) > 1:
                 # One image's trouble (a missing prompt, memory) must not cost the others.
                 return [outcome for sample in samples for outcome in self._restore_group([sample])]
-            return [Outcome(samples[0], None, " ".join(str(error).split()), time.perf_counter() - started)]
+            sentence = " ".join(str(error).split())
+            return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]
         seconds = (time.perf_counter() - started) / len(samples)
         return [self._checked(sample, image, seconds) for sample, image in zip(samples, restored, strict=True)]
 
-    @staticmethod
-    def _checked(sample: Sample, restored: Tensor, seconds: float) -> Outcome:
+    def _checked(self, sample: Sample, restored: Tensor, seconds: float) -> Outcome:
         if bool(restored.isfinite().all()):
-            return Outcome(sample, restored, None, seconds)
-        return Outcome(
-            sample,
-            None,
-            "the result holds values that are not numbers: use float32, or less guidance strength",
-            seconds,
-        )
+            return Outcome(sample, restored, None, seconds, self.name)
+        sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
+        return Outcome(sample, None, sentence, seconds, self.name)
 
 
 def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
@@ -175,3 +194,12 @@ def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
     path = Path(picture)
     read = read_picture(path)
     return Sample(path.stem, path, read.image, read.alpha)
+
+
+def hash_weights(module: torch.nn.Module) -> str:
+    """Hash names, types and values of a module's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, values in sorted(module.state_dict().items()):
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if values.ndim else b"")
+    return digest.hexdigest()

@@ -8,9 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from ldrps.data.image_files import IMAGE_SUFFIXES, read_picture
-from ldrps.data.samples import Sample, Unreadable
-
-Entry = Sample | Unreadable
+from ldrps.data.samples import Entry, Sample, Unreadable
 
 
 class ImageFiles(Dataset[Entry]):

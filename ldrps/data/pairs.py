@@ -1,14 +1,18 @@
 """Pairs of degraded images and ground truth, in two folders with equal file names."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
+from degradations.receipts import fingerprint
+from ldrps.data.clean import IsFinished, centre_crop
 from ldrps.data.image_files import read_picture
-from ldrps.data.images import Entry, find_images
-from ldrps.data.samples import Sample, Unreadable
+from ldrps.data.images import find_images
+from ldrps.data.samples import Entry, Finished, Sample, Unreadable
+from ldrps.data.shards import own_part, parse_shard
 
 
 class PairedFiles(Dataset[Entry]):
@@ -17,11 +21,24 @@ class PairedFiles(Dataset[Entry]):
     Args:
         pairs: Degraded file, target file and name of each pair.
         max_pixels: Larger pictures are refused.
+        suite: What results call the folder.
+        crop_px: Side of the square cut from the centre; None takes images whole.
+        is_finished: Pairs that need not be restored again.
     """
 
-    def __init__(self, pairs: list[tuple[Path, Path, str]], max_pixels: int) -> None:
+    def __init__(
+        self,
+        pairs: list[tuple[Path, Path, str]],
+        max_pixels: int,
+        suite: str,
+        crop_px: int | None,
+        is_finished: IsFinished,
+    ) -> None:
         self.pairs = pairs
         self.max_pixels = max_pixels
+        self.suite = suite
+        self.crop_px = crop_px
+        self.is_finished = is_finished
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -32,12 +49,19 @@ class PairedFiles(Dataset[Entry]):
             degraded = read_picture(degraded_path, self.max_pixels)
             target = read_picture(target_path, self.max_pixels)
         except (ValueError, OSError) as error:
-            return Unreadable(degraded_path, str(error))
+            return Unreadable(degraded_path, str(error), self.suite, name)
         if degraded.image.shape != target.image.shape:
             sizes = [f"{image.shape[2]} x {image.shape[1]}" for image in (degraded.image, target.image)]
             reason = f"{degraded_path} is {sizes[0]} pixels but its target {target_path} is {sizes[1]}: make them equal"
-            return Unreadable(degraded_path, reason)
-        return Sample(name, degraded_path, degraded.image, degraded.alpha, torch.as_tensor(target.image))
+            return Unreadable(degraded_path, reason, self.suite, name)
+        images = [degraded.image, target.image]
+        if self.crop_px is not None:
+            images = [centre_crop(image, self.crop_px) for image in images]
+        key = fingerprint(torch.cat(images))
+        if self.is_finished(self.suite, name, key):
+            return Finished(self.suite, name)
+        alpha = degraded.alpha if self.crop_px is None else None
+        return Sample(name, degraded_path, images[0], alpha, images[1], self.suite, key)
 
 
 class PairedData(LightningDataModule):
@@ -47,6 +71,8 @@ class PairedData(LightningDataModule):
         folder: Folder that holds both.
         input_name: Name of the folder of degraded images.
         target_name: Name of the folder of targets.
+        crop_px: Side of a square cut from the centre of each image; null takes them whole.
+        shard: Part ``i/n`` of the work, for machines that share a run folder.
         batch_size: Images restored together.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused.
@@ -60,6 +86,8 @@ class PairedData(LightningDataModule):
         folder: str,
         input_name: str = "input",
         target_name: str = "target",
+        crop_px: int | None = None,
+        shard: str = "0/1",
         batch_size: int = 1,
         num_workers: int = 0,
         max_pixels: int = 4_000_000,
@@ -68,6 +96,10 @@ class PairedData(LightningDataModule):
         self.folder = folder
         self.input_name = input_name
         self.target_name = target_name
+        parse_shard(shard)
+        self.crop_px = crop_px
+        self.shard = shard
+        self.is_finished: IsFinished = lambda suite, name, key: False
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.max_pixels = max_pixels
@@ -84,9 +116,15 @@ class PairedData(LightningDataModule):
             )
         self.pairs = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)]
 
+    def describe(self) -> dict[str, Any]:
+        """What of the data a result depends on, besides the pixels."""
+        return {"suites": {Path(self.folder).resolve().name: "pairs"}, "crop_px": self.crop_px}
+
     def test_dataloader(self) -> DataLoader[Entry]:
         """All pairs in order, as lists of samples."""
-        dataset = PairedFiles(self.pairs, self.max_pixels)
+        pairs = own_part(self.pairs, self.shard, self.trainer)
+        suite = Path(self.folder).resolve().name
+        dataset = PairedFiles(pairs, self.max_pixels, suite, self.crop_px, self.is_finished)
         return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
 
     def _by_stem(self, name: str) -> dict[str, Path]:

@@ -16,6 +16,8 @@ class Sample:
         image: RGB, shape (3, H, W), range [0, 1].
         alpha: Opacity, shape (1, H, W), range [0, 1]; None for an opaque image.
         target: Ground truth of the same shape as ``image``; None where there is none.
+        suite: Name of the suite or folder it belongs to.
+        key: Fingerprint of the pixels it was made of, which tells a result of this image from that of another.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Sample:
     image: Tensor
     alpha: Tensor | None = None
     target: Tensor | None = None
+    suite: str = ""
+    key: str = ""
 
 
 @dataclass
@@ -32,10 +36,31 @@ class Unreadable:
     Attributes:
         path: The file.
         reason: One sentence that says what is wrong and what to do.
+        suite: Name of the suite or folder it belongs to.
+        name: What the sample would have been called.
     """
 
     path: Path
     reason: str
+    suite: str = ""
+    name: str = ""
+
+
+@dataclass
+class Finished:
+    """An input whose results an earlier run has written.
+
+    Attributes:
+        suite: Name of the suite or folder it belongs to.
+        name: Name of the sample.
+    """
+
+    suite: str
+    name: str
+
+
+Entry = Sample | Unreadable | Finished
+"""What a data loader gives."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +87,14 @@ class Outcome:
         restored: Restored image, shape (3, H, W), range [0, 1]; None if it failed.
         error: One sentence that says why it failed; None if it did not.
         seconds: Time it took, shared evenly by images that were restored together.
+        restorer: Name of the method among several.
     """
 
     sample: Sample | Unreadable
     restored: Tensor | None
     error: str | None
     seconds: float
+    restorer: str = ""
 
     @property
     def record(self) -> Record:

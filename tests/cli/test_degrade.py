@@ -88,7 +88,7 @@ def test_pairs_are_what_ldrps_test_reads(degrade, photos, tmp_path, micro_folder
         "cpu",
     ]
     assert main(["test", "--config", "blind", *folders, *settings]) == 0
-    assert "camera" in (tmp_path / "scores" / "results.json").read_text()
+    assert "camera" in (tmp_path / "scores" / "results.jsonl").read_text()
 
 
 def test_a_sheet_of_all_suites_and_of_one(degrade, photos, tmp_path):
@@ -120,6 +120,8 @@ def test_wrong_use_is_one_sentence_and_nothing_is_written(degrade, photos, tmp_p
         ((tmp_path / "nowhere", "-s", "haze", "-o", out), "does not exist"),
         ((photos, "--replay", empty, "-o", out), "holds no receipt"),
         ((photos, "-s", "haze", "-o", photos), "is one of the inputs"),
+        ((photos, "--replay", photos, "-s", "haze", "-o", out), "leave --suite, --sheet and --pairs out"),
+        ((photos, "--sheet", "--pairs", "-o", out), "leave --pairs out"),
     ):
         code, printed = degrade(*arguments)
         assert code == 2
@@ -179,3 +181,39 @@ def test_a_differing_hash_is_said_with_the_version_that_changed(degrade, photos,
     assert "is now 9.9" in printed.err
     assert "0 of them bit for bit" in printed.out
     assert files(again) == ["cat.png"]
+
+
+def test_pairs_replace_neither_originals_nor_earlier_targets(degrade, photos, tmp_path):
+    pairs = tmp_path / "pairs"
+    (pairs / "target").mkdir(parents=True)
+    (photos / "cat.png").rename(pairs / "target" / "cat.png")
+    before = (pairs / "target" / "cat.png").read_bytes()
+    code, printed = degrade(pairs / "target", "-s", "haze", "--pairs", "-o", pairs)
+    assert (code, "is one of the inputs" in printed.err) == (2, True)
+    (photos / "other").mkdir()
+    Image.fromarray(skimage_data.coffee()).resize((20, 20)).save(photos / "other" / "cat.png")
+    code, printed = degrade(photos / "other" / "cat.png", "-s", "haze", "--pairs", "-o", pairs)
+    assert (code, "exist already" in printed.err) == (2, True)
+    assert (pairs / "target" / "cat.png").read_bytes() == before
+
+
+def test_replay_tells_pictures_of_equal_colours_apart_by_their_opacity(degrade, photos, tmp_path):
+    opaque = Image.fromarray(skimage_data.cat()).resize((20, 20))
+    seen_through = opaque.copy()
+    seen_through.putalpha(100)
+    folder = tmp_path / "two"
+    folder.mkdir()
+    opaque.save(folder / "a.png")
+    seen_through.save(folder / "b.png")
+    degrade(folder, "-s", "haze", "-o", tmp_path / "out")
+    assert degrade(folder, "--replay", tmp_path / "out", "-o", tmp_path / "again")[0] == 0
+    assert Image.open(tmp_path / "again" / "a.png").mode == "RGB"
+    assert Image.open(tmp_path / "again" / "b.png").mode == "RGBA"
+
+
+def test_a_picture_too_long_for_a_codec_is_named_and_the_others_are_written(degrade, photos, tmp_path):
+    Image.new("RGB", (70_000, 2)).save(photos / "long.png")
+    code, printed = degrade(photos, "-s", "jpeg_10", "-o", tmp_path / "out")
+    assert code == 1
+    assert "long.png could not be degraded by jpeg_10: an image side of 70000 pixels" in printed.err
+    assert len(files(tmp_path / "out")) == 6

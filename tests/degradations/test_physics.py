@@ -262,3 +262,9 @@ def test_area_resizing_is_the_exact_mean_of_a_staircase(new, pictures):
     sums = np.concatenate([[0], np.cumsum(image[0, 0, 5].double().numpy())])
     exact = np.diff(np.interp(np.linspace(0, 32, new + 1), np.arange(33), sums)) * new / 32
     assert np.abs(ours - exact).max() < 1e-6
+
+
+@pytest.mark.parametrize("size", [(7, 50), (45, 23), (31, 33)])
+def test_bilinear_resizing_is_pytorch_s(size, pictures):
+    exact = torch.nn.functional.interpolate(pictures, size, mode="bilinear")
+    torch.testing.assert_close(resized(pictures, size, "bilinear"), exact, atol=1e-5, rtol=0)

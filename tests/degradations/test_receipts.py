@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from skimage import data as skimage_data
 from torch.utils.data import DataLoader
 
 from degradations.dataset import DegradedDataset
@@ -13,7 +15,7 @@ from degradations.description import describe
 from degradations.drawing import generators_for
 from degradations.pipeline import Composition
 from degradations.receipts import checksum, degrade_with_receipt, fingerprint, read_receipt, to_json
-from degradations.suites import load_suites
+from degradations.suites import load_suites, merged
 from degradations.wild import Wild
 from ldrps.data.image_files import read_picture, to_pil, write_picture
 from tests.builders import generators
@@ -32,7 +34,7 @@ def receipt_file(pictures, tmp_path):
 def test_a_receipt_says_everything(receipt_file, pictures):
     content = json.loads(receipt_file.read_text())
     assert content["degradation"]["class_path"] == "degradations.wild.Wild"
-    assert content["versions"].keys() == {"ldrps", "torch", "platform"}
+    assert content["versions"].keys() >= {"ldrps", "torch", "kornia", "pillow", "libjpg", "platform"}
     assert content["words"] == list(Wild().words(Wild().sample_parameters(generators(0)))[0])
     assert content["input_sha256"] == fingerprint(pictures[0])
     assert content["size"] == [32, 32]
@@ -128,6 +130,69 @@ def test_a_suite_of_ones_own(tmp_path, pictures):
 def test_an_unknown_suite_names_the_nearest():
     with pytest.raises(ValueError, match=r"'nois_25' does not exist: did you mean 'noise_25'\?"):
         load_suites("nois_25", SUITES)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("degradation: {class_path: degradations.haze.Haze, init_args: [1, 2]}", "give its settings by name"),
+        ("degradation: {class_path: degradations.haze.Haze, init_args: {1: 2}}", "has no setting '1'"),
+        ("degradation: {class_path: degradations.haze.Haze, init_arg: {}}", "has 'init_arg'"),
+        ("degradation: {class_path: ..Haze}", "does not exist"),
+        ("suites: 5", "must list at least one name"),
+        ("suites: []", "must list at least one name"),
+        ("suites: null", "must list at least one name"),
+        ("suites: [haze, OWN]", "lists itself"),
+    ],
+)
+def test_odd_suite_files_are_named_too(tmp_path, content, sentence):
+    path = tmp_path / "own.yaml"
+    path.write_text(content.replace("OWN", str(path)))
+    with pytest.raises(ValueError, match=sentence):
+        load_suites(str(path), SUITES)
+
+
+def test_two_suites_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "haze.yaml"
+    path.write_text("degradation: {class_path: degradations.grey.Grey}")
+    with pytest.raises(ValueError, match="two different suites are called 'haze'"):
+        merged([load_suites("haze", SUITES), load_suites(str(path), SUITES)])
+
+
+@pytest.mark.parametrize("spoil", ["missing", "extra", "field"])
+def test_a_receipt_of_another_version_is_one_sentence(receipt_file, pictures, spoil):
+    content = json.loads(receipt_file.read_text())
+    content.pop("checksum")
+    if spoil == "missing":
+        content["parameters"].pop("is_resized")
+    elif spoil == "extra":
+        content["parameters"]["0.order"] = "hello"
+    else:
+        content["more"] = 1
+    receipt_file.write_text(json.dumps({**content, "checksum": checksum(content)}))
+    with pytest.raises(ValueError, match=r"do not fit this version|other fields"):
+        read_receipt(receipt_file).replay(pictures[0])
+
+
+@pytest.mark.parametrize("spoilt", [torch.rand(1, 8, 8), torch.rand(4, 8, 8), torch.rand(3, 8, 8) * 255])
+def test_receipts_are_made_of_rgb_images_only(spoilt):
+    with pytest.raises(ValueError, match=r"must be RGB|must lie in"):
+        degrade_with_receipt(spoilt, Wild(), generators(0)[0])
+
+
+def test_the_number_of_threads_changes_nothing():
+    photos = torch.from_numpy(np.stack([skimage_data.cat()[:256, 90:346], skimage_data.astronaut()[:256, :256]]))
+    photos = photos.permute(0, 3, 1, 2).float() / 255
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append([Wild()(photos, generators(seed, seed + 1)) for seed in range(0, 24, 2)])
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(*results, strict=True):
+        assert torch.equal(one, two)
 
 
 def batches_of(pairs, workers):

@@ -1,0 +1,174 @@
+"""A run folder: settings, one row per result, written so that a run may be killed at any moment and go on."""
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ldrps.data.safe_files import complete_or_absent
+
+INPUT = "input"
+"""What rows of the degraded images themselves give as their restorer."""
+
+
+@dataclass
+class Row:
+    """One result: what one method made of one image.
+
+    Attributes:
+        suite: Name of the suite or folder.
+        name: Name of the image.
+        key: Fingerprint of the clean pixels, or of both images of a pair; empty for what could not be read.
+        restorer: Name of the method; ``input`` for the degraded image itself.
+        metrics: Number by column; None where an image is too small or the number is not finite.
+        not_finite: What was not a finite number, by column.
+        seconds: Time of the restoration.
+        peak_mib: Largest memory of the process so far.
+        error: One sentence that says why there is no result.
+    """
+
+    suite: str
+    name: str
+    key: str
+    restorer: str
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    not_finite: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_mib: float = 0.0
+    error: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """Rows of the same identity are the same result."""
+        return self.suite, self.name, self.key, self.restorer
+
+
+class RunFolder:
+    """Reads and writes a run folder.
+
+    ``run.json`` holds the settings, ``rows/`` one JSON-lines file per process that ever wrote, so that no two write to
+    the same file; readers merge them and pass over a line that was cut off by a kill.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    @property
+    def settings_file(self) -> Path:
+        """What the results depend on."""
+        return self.path / "run.json"
+
+    def begin(self, settings: dict[str, Any], may_continue: bool, information: dict[str, Any]) -> None:
+        """Make the folder, or make sure that it holds results of the same settings.
+
+        Args:
+            settings: What results depend on.
+            may_continue: Whether a folder with results may be continued.
+            information: What else is worth knowing; not compared.
+
+        Raises:
+            ValueError: If the folder holds results and may not be continued, or its settings differ; the message names
+                the first difference.
+        """
+        settings = json.loads(json.dumps(settings))
+        if self.settings_file.is_file():
+            if not may_continue:
+                raise ValueError(f"{self.path} holds a run already: add --resume to go on, or choose another --output")
+            if found := difference(self.read_settings()["settings"], settings):
+                raise ValueError(
+                    f"{self.path} holds a run of other settings, {found}: choose another --output, or those settings"
+                )
+            return
+        with complete_or_absent(self.settings_file) as stream:
+            stream.write(json.dumps({"settings": settings, "information": information}, indent=1).encode())
+
+    def read_settings(self) -> dict[str, Any]:
+        """Read ``run.json``.
+
+        Raises:
+            ValueError: If the folder is no run folder.
+        """
+        try:
+            content: dict[str, Any] = json.loads(self.settings_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{self.path} is no run folder: it has no readable run.json") from error
+        return content
+
+    def append(self, rows: list[Row]) -> None:
+        """Write rows to this process's file; they are on the disk when this returns.
+
+        Raises:
+            OSError: If the disk is full or the folder cannot be written.
+        """
+        if not rows:
+            return
+        if self._descriptor is None:
+            folder = self.path / "rows"
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
+            self._descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        lines = "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode()
+        while lines:
+            lines = lines[os.write(self._descriptor, lines) :]
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close this process's file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def rows(self) -> list[Row]:
+        """Read and merge all rows, in a fixed order; a good row replaces a failed one of the same result."""
+        merged: dict[tuple[str, str, str, str], Row] = {}
+        for row in self._lines():
+            known = merged.get(row.identity)
+            if known is None or known.error is not None:
+                merged[row.identity] = row
+        successes = {(row.suite, row.name, row.restorer) for row in merged.values() if row.error is None}
+        # A file that could not be read has no key; once it could, its failure is history.
+        kept = [
+            row
+            for row in merged.values()
+            if row.error is None or row.key or (row.suite, row.name, row.restorer) not in successes
+        ]
+        return sorted(kept, key=lambda row: row.identity)
+
+    def finished(self) -> set[tuple[str, str, str, str]]:
+        """Identities of the results that need not be made again: those without an error."""
+        return {row.identity for row in self._lines() if row.error is None}
+
+    def _lines(self) -> Iterator[Row]:
+        for file in sorted((self.path / "rows").glob("*.jsonl")):
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    yield Row(**json.loads(line))
+                except (ValueError, TypeError):
+                    # The last line of a process that was killed while it wrote.
+                    continue
+
+
+def difference(old: Any, new: Any, path: str = "") -> str:
+    """Name the first difference between two settings, empty if there is none.
+
+    Example:
+        >>> difference({"a": {"b": 1}}, {"a": {"b": 2}})
+        'a.b is 1 there and 2 here'
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            inner = f"{path}.{name}" if path else str(name)
+            if name not in new or name not in old:
+                return f"{inner} is only {'there' if name in old else 'here'}"
+            if found := difference(old[name], new[name], inner):
+                return found
+        return ""
+    return "" if old == new else f"{path} is {json.dumps(old)} there and {json.dumps(new)} here"

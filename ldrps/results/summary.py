@@ -1,0 +1,179 @@
+"""Means with intervals, and the tables made of them."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from ldrps.results.run_folder import INPUT, Row
+
+NUM_RESAMPLES = 2000
+OVERALL = "overall"
+"""Name of the rows over all suites: the mean over images, each suite counting by its images."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of one measure of one method on one suite.
+
+    Attributes:
+        suite: Name of the suite.
+        restorer: Name of the method.
+        metric: Column.
+        count: Images that were measured.
+        not_finite: Images whose number was not finite and is left out.
+        mean: Mean over images.
+        low: Lower end of the 95 % bootstrap interval of the mean.
+        high: Upper end of it.
+        gain: Mean difference to the input on the same images; None for the input.
+        gain_low: Lower end of its interval.
+        gain_high: Upper end of its interval.
+    """
+
+    suite: str
+    restorer: str
+    metric: str
+    count: int
+    not_finite: int
+    mean: float
+    low: float
+    high: float
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+
+
+def bootstrap(values: Sequence[float]) -> tuple[float, float]:
+    """95 % percentile interval of the mean, from 2,000 resamples with a fixed seed (Efron 1979).
+
+    Example:
+        >>> bootstrap([1.0, 1.0, 1.0])
+        (1.0, 1.0)
+    """
+    array = np.asarray(values, dtype=np.float64)
+    random = np.random.default_rng(0)
+    # One resample after another, so that ten thousand images need no more memory than ten.
+    means = [array[random.integers(len(array), size=len(array))].mean() for _ in range(NUM_RESAMPLES)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def summarise(rows: Sequence[Row]) -> list[Score]:
+    """Score every method on every suite and overall; failed images are left out."""
+    good = [row for row in rows if row.error is None]
+    suites = sorted({row.suite for row in good})
+    groups = [(suite, [row for row in good if row.suite == suite]) for suite in suites]
+    if len(suites) > 1:
+        groups.append((OVERALL, good))
+    scores: list[Score | None] = []
+    for suite, members in groups:
+        inputs = {row.identity[:3]: row.metrics for row in members if row.restorer == INPUT}
+        for restorer in sorted({row.restorer for row in members}, key=lambda name: (name != INPUT, name)):
+            own = [row for row in members if row.restorer == restorer]
+            metrics = dict.fromkeys(name for row in own for name in row.metrics)
+            scores += [_score(suite, restorer, metric, own, inputs) for metric in metrics]
+    return [score for score in scores if score is not None]
+
+
+def _score(
+    suite: str, restorer: str, metric: str, rows: Sequence[Row], inputs: dict[tuple[str, str, str], dict]
+) -> Score | None:
+    measured = [(row, value) for row in rows if (value := row.metrics.get(metric)) is not None]
+    if not measured:
+        return None
+    values = [value for _, value in measured]
+    flagged = sum(metric in row.not_finite for row in rows)
+    low, high = bootstrap(values)
+    score = Score(suite, restorer, metric, len(values), flagged, float(np.mean(values)), low, high)
+    gains = [
+        value - before
+        for row, value in measured
+        if restorer != INPUT and (before := inputs.get(row.identity[:3], {}).get(metric)) is not None
+    ]
+    if not gains:
+        return score
+    gain_low, gain_high = bootstrap(gains)
+    return replace(score, gain=float(np.mean(gains)), gain_low=gain_low, gain_high=gain_high)
+
+
+def seconds_of(rows: Sequence[Row]) -> dict[str, float]:
+    """Median seconds an image of each method."""
+    times: dict[str, list[float]] = {}
+    for row in rows:
+        if row.error is None and row.restorer != INPUT:
+            times.setdefault(row.restorer, []).append(row.seconds)
+    return {name: float(np.median(values)) for name, values in times.items()}
+
+
+def to_csv(scores: Sequence[Score]) -> str:
+    """One line per score."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(Score.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(score) for score in scores)
+    return stream.getvalue()
+
+
+def to_json_lines(rows: Sequence[Row]) -> str:
+    """One line per row."""
+    return "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+
+
+def table_of(scores: Sequence[Score], suite: str) -> tuple[list[str], list[list[str]]]:
+    """Header and cells of a suite's table: methods down, measures across, mean and interval in a cell."""
+    own = [score for score in scores if score.suite == suite]
+    metrics = list(dict.fromkeys(score.metric for score in own))
+    by_place = {(score.restorer, score.metric): score for score in own}
+    body = []
+    for restorer in dict.fromkeys(score.restorer for score in own):
+        cells = [by_place.get((restorer, metric)) for metric in metrics]
+        count = max(score.count for score in cells if score is not None)
+        body.append([restorer, str(count), *(cell(score) for score in cells)])
+    return ["", "images", *metrics], body
+
+
+def cell(score: Score | None) -> str:
+    """Write a mean with its interval, and how many numbers were left out."""
+    if score is None:
+        return "-"
+    digits = 2 if score.metric.startswith("psnr") else 3
+    text = f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+    return f"{text} ({score.not_finite} not finite)" if score.not_finite else text
+
+
+def to_markdown(scores: Sequence[Score]) -> str:
+    """All tables in Markdown."""
+    parts = []
+    for suite in dict.fromkeys(score.suite for score in scores):
+        header, body = table_of(scores, suite)
+        lines = [header, ["---"] * len(header), *body]
+        parts.append(f"## {suite}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
+    note = "Mean over images with 95 % bootstrap interval; `input` is the degraded image itself.\n\n"
+    return note + "\n".join(parts)
+
+
+def to_latex(scores: Sequence[Score]) -> str:
+    """All tables in LaTeX (booktabs), means only."""
+    parts = []
+    for suite in dict.fromkeys(score.suite for score in scores):
+        header, body = table_of(scores, suite)
+        rows = [[value.partition(" [")[0] for value in line] for line in body]
+        text = "\n".join("  " + " & ".join(map(escaped, line)) + r" \\" for line in rows)
+        parts.append(
+            f"% {suite}\n\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}\n  \\toprule\n"
+            f"  {' & '.join(map(escaped, header))} \\\\\n  \\midrule\n{text}\n  \\bottomrule\n\\end{{tabular}}\n"
+        )
+    return "\n".join(parts)
+
+
+def escaped(text: str) -> str:
+    r"""Escape what LaTeX would read as a command.
+
+    Example:
+        >>> print(escaped("psnr_y"))
+        psnr\_y
+    """
+    return text.replace("_", r"\_").replace("%", r"\%")
