@@ -1,6 +1,7 @@
 """The `ldrps` command: everyday verbs, and Lightning's verbs behind them."""
 
 import argparse
+import errno
 import json
 import os
 import re
@@ -25,6 +26,7 @@ ldrps restores damaged photos without being told what is wrong with them.
 
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 
@@ -298,6 +300,8 @@ def run_lightning(build: Callable[[], list[str]]) -> int:
     except (ValueError, OSError, ImportError) as error:
         if "LDRPS_DEBUG" in os.environ:
             raise
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            return fail("the disk is full or a quota is reached: free some space; what was written is kept", code=1)
         return fail(" ".join(str(error).split()))
     failed = [record for record in records if record.error is not None]
     if not failed:

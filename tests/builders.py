@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ldrps.guidance import Guidance, GuidanceSettings
 from ldrps.ld_rps import LDRPS
+from ldrps.restorer import Restorer
 from ldrps.sampling import SamplingSettings
 from modules.alignment.identity import Identity
 from modules.backbones.base import Backbone, Prediction
@@ -110,3 +111,15 @@ def make_guidance(backbone, alignment, losses, settings=None, alignment_losses=N
 def generators(*seeds: int) -> list[torch.Generator]:
     """One generator per seed."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+class Stubborn(Restorer):
+    """Returns its input, but refuses square images."""
+
+    def load(self):
+        pass
+
+    def restore(self, degraded, paths, observe=lambda step: None):
+        if degraded.shape[2] == degraded.shape[3]:
+            raise ValueError("squares are beneath me")
+        return degraded

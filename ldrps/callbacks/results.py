@@ -20,9 +20,10 @@ from ldrps.data.outputs import prepare_folder
 from ldrps.data.pairs import PairedData
 from ldrps.data.samples import Outcome, Sample
 from ldrps.metrics.base import Metric
-from ldrps.metrics.fidelity import PSNR, SSIM, VIF, MultiScaleSSIM, PSNRMeanMatched
+from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA, DISTS, LPIPS
 from ldrps.metrics.pyiqa import PyIQA
+from ldrps.metrics.vif import VIF
 from ldrps.restorer import Restorer, Step
 from ldrps.results.conclusion import conclude, print_scores
 from ldrps.results.pictures import TARGET, Previews, film_strip, write_jpeg

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -60,10 +61,7 @@ def log_run(folder: RunFolder, project: str, name: str | None = None) -> None:
         settings=wandb.Settings(init_timeout=30, console="off", silent=True),
     ) as run:
         run.log({**flat(scores), **{f"seconds/{key}": value for key, value in seconds_of(rows).items()}})
-        columns: list[str | int] = list(Score.__dataclass_fields__)
-        run.log(
-            {"scores": wandb.Table(columns, [[getattr(score, str(column)) for column in columns] for score in scores])}
-        )
+        run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
         run.log({f"grids/{path.stem}": wandb.Image(str(path)) for path in pictures(folder.path)})
 
 

@@ -1,5 +1,6 @@
-"""Measures of closeness to a ground truth, from torchmetrics; none needs torchvision."""
+"""Measures of closeness to a ground truth, from torchmetrics and kornia; none needs torchvision."""
 
+import kornia
 import torchmetrics
 import torchmetrics.functional.image as functional
 from torch import Tensor
@@ -33,21 +34,26 @@ class PSNRMeanMatched(PSNR):
 
 
 class SSIM(Metric):
-    """Structural similarity with a Gaussian window of 11 pixels, sigma 1.5."""
+    """Structural similarity with a Gaussian window of 11 pixels, sigma 1.5, where the whole window is in the image.
+
+    As the authors' MATLAB code and scikit-image; torchmetrics also counts the border, with mirrored windows: 0.637
+    against 0.642 on a noisy photo.
+
+    References:
+        Wang et al. 2004, Image quality assessment: from error visibility to structural similarity.
+    """
 
     name = "ssim"
     min_side_px = 11
-    implementation = f"{LIBRARY}, Gaussian window 11, sigma 1.5, data range 1"
+    implementation = f"kornia {kornia.__version__}, Gaussian window 11, sigma 1.5, whole windows only, data range 1"
 
     def measure(self, preds: Tensor, target: Tensor) -> Tensor:
         """See `Metric.measure`."""
-        return functional.structural_similarity_index_measure(preds, target, data_range=1.0, reduction="none").reshape(
-            -1
-        )
+        return kornia.metrics.ssim(preds, target, window_size=11, max_val=1.0, padding="valid").mean(dim=(1, 2, 3))
 
 
 class MultiScaleSSIM(Metric):
-    """Structural similarity over five scales."""
+    """Structural similarity over five scales; the border counts, with mirrored windows."""
 
     name = "ms_ssim"
     min_side_px = 161
@@ -57,21 +63,6 @@ class MultiScaleSSIM(Metric):
         """See `Metric.measure`."""
         return functional.multiscale_structural_similarity_index_measure(
             preds, target, data_range=1.0, reduction="none"
-        ).reshape(-1)
-
-
-class VIF(Metric):
-    """Visual information fidelity in the pixel domain."""
-
-    name = "vif"
-    min_side_px = 41
-    implementation = f"{LIBRARY}, pixel domain, noise variance 2 on the scale 0-255"
-
-    def measure(self, preds: Tensor, target: Tensor) -> Tensor:
-        """See `Metric.measure`."""
-        # The noise variance is meant for values up to 255.
-        return functional.visual_information_fidelity(
-            preds * 255, target * 255, sigma_n_sq=2.0, reduction="none"
         ).reshape(-1)
 
 

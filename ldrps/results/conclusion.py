@@ -14,6 +14,7 @@ from ldrps.results.summary import (
     OVERALL,
     Score,
     seconds_of,
+    short_cell,
     summarise,
     table_of,
     to_csv,
@@ -74,7 +75,7 @@ def print_scores(rows: Sequence[Row], not_available: dict[str, str], scores: Seq
         console.print(overview(scores, main_metric(scores)))
         suites = [OVERALL]
     for suite in suites:
-        header, body = table_of(scores, suite)
+        header, body = table_of(scores, suite, short_cell)
         table = Table(title=suite or None, title_justify="left")
         for number, name in enumerate(header):
             table.add_column(name, justify="right" if number else "left")
@@ -84,7 +85,8 @@ def print_scores(rows: Sequence[Row], not_available: dict[str, str], scores: Seq
     failed = sum(row.error is not None for row in rows)
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in seconds_of(rows).items())
     lines = [
-        f"{len({row.identity[:3] for row in rows})} images, {failed} failed; means with 95 % bootstrap intervals",
+        f"{len({row.identity[:3] for row in rows})} images, {failed} failed; "
+        "mean and half the width of its 95 % bootstrap interval",
         f"median seconds an image: {seconds or 'nothing restored'}",
         *(f"{name} is not available: {reason}" for name, reason in not_available.items()),
     ]

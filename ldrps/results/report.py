@@ -30,7 +30,7 @@ def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]
     page = environment.get_template(TEMPLATE).render(
         title=folder.path.resolve().name,
         tables=[(suite, *table_of(scores, suite)) for suite in suites],
-        gains=gains(scores),
+        gains=gains(scores, ranked_by),
         sections=[
             (suite, examples(folder, rows, run, suite, ranked_by)) for suite in sorted({row.suite for row in rows})
         ],
@@ -51,14 +51,16 @@ def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]
     return path
 
 
-def gains(scores: Sequence[Score]) -> list[tuple[str, str, str]]:
-    """What each method adds to the input in the first measure: suite, method, mean and interval."""
-    first = next((score.metric for score in scores), "")
-    return [
-        (score.suite, score.restorer, f"{score.gain:+.2f} [{score.gain_low:+.2f}, {score.gain_high:+.2f}]")
-        for score in scores
-        if score.metric == first and score.gain is not None
-    ]
+def gains(scores: Sequence[Score], metric: str) -> tuple[list[str], list[list[str]]]:
+    """What each method adds to the input: header and cells, suites down, methods across."""
+    own = [score for score in scores if score.metric == metric and score.gain is not None]
+    restorers = list(dict.fromkeys(score.restorer for score in own))
+    cells = {
+        (score.suite, score.restorer): f"{score.gain:+.2f} [{score.gain_low:+.2f}, {score.gain_high:+.2f}]"
+        for score in own
+    }
+    suites = dict.fromkeys(score.suite for score in own)
+    return ["", *restorers], [[suite, *(cells.get((suite, name), "-") for name in restorers)] for suite in suites]
 
 
 def examples(

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ldrps.results.run_folder import INPUT, Row
 
 NUM_RESAMPLES = 2000
+MOST_AT_A_TIME = 500_000
 OVERALL = "overall"
 """Name of the rows over all suites: the mean over images, each suite counting by its images."""
 
@@ -55,8 +56,11 @@ def bootstrap(values: Sequence[float]) -> tuple[float, float]:
     """
     array = np.asarray(values, dtype=np.float64)
     random = np.random.default_rng(0)
-    # One resample after another, so that ten thousand images need no more memory than ten.
-    means = [array[random.integers(len(array), size=len(array))].mean() for _ in range(NUM_RESAMPLES)]
+    # A few resamples at a time, so that ten thousand images need no more memory than a hundred.
+    means: list[float] = []
+    while len(means) < NUM_RESAMPLES:
+        count = min(NUM_RESAMPLES - len(means), max(1, MOST_AT_A_TIME // len(array)))
+        means += array[random.integers(len(array), size=(count, len(array)))].mean(axis=1).tolist()
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
@@ -122,7 +126,18 @@ def to_json_lines(rows: Sequence[Row]) -> str:
     return "".join(json.dumps(asdict(row)) + "\n" for row in rows)
 
 
-def table_of(scores: Sequence[Score], suite: str) -> tuple[list[str], list[list[str]]]:
+def cell(score: Score | None) -> str:
+    """Write a mean with its interval, and how many numbers were left out."""
+    if score is None:
+        return "-"
+    digits = 2 if score.metric.startswith("psnr") else 3
+    text = f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+    return f"{text} ({score.not_finite} not finite)" if score.not_finite else text
+
+
+def table_of(
+    scores: Sequence[Score], suite: str, write: Callable[[Score | None], str] = cell
+) -> tuple[list[str], list[list[str]]]:
     """Header and cells of a suite's table: methods down, measures across, mean and interval in a cell."""
     own = [score for score in scores if score.suite == suite]
     metrics = list(dict.fromkeys(score.metric for score in own))
@@ -131,16 +146,16 @@ def table_of(scores: Sequence[Score], suite: str) -> tuple[list[str], list[list[
     for restorer in dict.fromkeys(score.restorer for score in own):
         cells = [by_place.get((restorer, metric)) for metric in metrics]
         count = max(score.count for score in cells if score is not None)
-        body.append([restorer, str(count), *(cell(score) for score in cells)])
+        body.append([restorer, str(count), *(write(score) for score in cells)])
     return ["", "images", *metrics], body
 
 
-def cell(score: Score | None) -> str:
-    """Write a mean with its interval, and how many numbers were left out."""
+def short_cell(score: Score | None) -> str:
+    """Write a mean with half the width of its interval, for narrow screens."""
     if score is None:
         return "-"
     digits = 2 if score.metric.startswith("psnr") else 3
-    text = f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+    text = f"{score.mean:.{digits}f} ±{(score.high - score.low) / 2:.{digits}f}"
     return f"{text} ({score.not_finite} not finite)" if score.not_finite else text
 
 

@@ -1,0 +1,53 @@
+"""Every baseline restores real pictures, and each does what it is for."""
+
+import pytest
+import torch
+from skimage import data as skimage_data
+
+import ldrps.baselines
+from degradations.gaussian_noise import GaussianNoise
+from degradations.haze import Haze
+from degradations.low_light import LowLight
+from ldrps.baselines.base import Baseline
+from ldrps.baselines.dark_channel import DarkChannel
+from ldrps.baselines.gamma import Gamma
+from ldrps.baselines.non_local_means import NonLocalMeans
+from ldrps.baselines.stretch import Stretch
+from ldrps.baselines.total_variation import TotalVariation
+from tests.builders import generators
+from tests.contracts.discover import concrete_subclasses
+
+CLASSES = concrete_subclasses(ldrps.baselines, Baseline)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return torch.from_numpy(skimage_data.cat()[40:168, 100:228].copy()).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_size_range_and_independence(cls, photo, pictures):
+    restorer = cls()
+    restorer.load()
+    together = restorer.restore(pictures, [None] * 4)
+    assert together.shape == pictures.shape
+    assert 0 <= float(together.min()) <= float(together.max()) <= 1
+    assert torch.equal(restorer.restore(pictures[2:3], [None])[0], together[2])
+    for flat in (torch.zeros(1, 3, 20, 20), torch.ones(1, 3, 20, 20), torch.full((1, 3, 20, 20), 0.3)):
+        assert bool(restorer.restore(flat, [None]).isfinite().all())
+
+
+@pytest.mark.parametrize(
+    ("restorer", "damage", "gain"),
+    [
+        (NonLocalMeans(), GaussianNoise(), 0.6),
+        (TotalVariation(), GaussianNoise(), 0.7),
+        (Gamma(), LowLight(), 0.5),
+        (Stretch(), Haze((0.5, 0.5)), 0.6),
+        (DarkChannel(), Haze((0.5, 0.5)), 0.7),
+    ],
+)
+def test_each_removes_what_it_is_for(restorer, damage, gain, photo):
+    degraded = damage(photo, generators(0))
+    restored = restorer.restore(degraded, [None])
+    assert float((restored - photo).abs().mean()) < gain * float((degraded - photo).abs().mean())

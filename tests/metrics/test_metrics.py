@@ -1,0 +1,121 @@
+"""Measures against scikit-image, torchmetrics and closed forms."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+import torchmetrics.functional.image as torchmetrics_image
+from skimage import data as skimage_data
+from skimage.color import rgb2ycbcr
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+import ldrps.metrics
+from ldrps.callbacks.results import default_metrics
+from ldrps.metrics.base import Metric, luma
+from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
+from ldrps.metrics.learned import CLIPIQA
+from ldrps.metrics.vif import VIF
+from tests.contracts.discover import concrete_subclasses
+
+CLASSES = concrete_subclasses(ldrps.metrics, Metric)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """Two real photos and noisy, darker copies of them, with a flat and a lost corner."""
+    crops = np.stack([skimage_data.cat()[:192, 100:276], skimage_data.astronaut()[:192, 100:276]])
+    target = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+    preds = (0.8 * target + 0.05 * noise).clamp(0, 1)
+    target[:, :, :40, :40] = 0.5
+    preds[:, :, 60:100, 60:100] = 0.2
+    return (preds * 255).round() / 255, target
+
+
+def arrays(images, row):
+    return [(image[row].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8) for image in images]
+
+
+@pytest.mark.parametrize("border", [0, 4])
+def test_psnr_and_ssim_are_scikit_image_s(photos, border):
+    psnr, ssim = PSNR(border_px=border)(*photos), SSIM(border_px=border)(*photos)
+    for row in range(2):
+        ours, theirs = arrays(photos, row)
+        inside = slice(border, -border) if border else slice(None)
+        ours, theirs = ours[inside, inside], theirs[inside, inside]
+        assert psnr[row] == pytest.approx(peak_signal_noise_ratio(theirs, ours), abs=1e-4)
+        exact = structural_similarity(
+            theirs, ours, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        assert ssim[row] == pytest.approx(exact, abs=2e-3)
+
+
+def test_luma_is_scikit_image_s(photos):
+    exact = rgb2ycbcr(photos[1][0].permute(1, 2, 0).double().numpy())[..., 0]
+    assert np.abs(luma(photos[1])[0, 0].numpy() * 255 - exact).max() < 1e-3
+    psnr = PSNR(color="y")(*photos)[0]
+    ours, theirs = (rgb2ycbcr(array / 255)[..., 0] for array in arrays(photos, 0))
+    assert psnr == pytest.approx(peak_signal_noise_ratio(theirs, ours, data_range=255), abs=1e-3)
+
+
+def test_vif_and_ms_ssim_are_torchmetrics(photos):
+    preds, target = photos
+    exact = torchmetrics_image.visual_information_fidelity(preds * 255, target * 255, reduction="none")
+    assert VIF()(preds, target) == pytest.approx(exact.tolist(), abs=1e-4)
+    assert VIF()(target, target) == pytest.approx([1, 1], abs=1e-5)
+    exact = torchmetrics_image.multiscale_structural_similarity_index_measure(
+        preds, target, data_range=1.0, reduction="none"
+    )
+    stored = (target * 255).round() / 255
+    exact = torchmetrics_image.multiscale_structural_similarity_index_measure(
+        preds, stored, data_range=1.0, reduction="none"
+    )
+    assert MultiScaleSSIM()(preds, target) == pytest.approx(exact.tolist(), abs=1e-6)
+
+
+def test_matching_the_mean_forgives_a_wrong_exposure_only(photos):
+    _, target = photos
+    dark = (target * 0.5 * 255).round() / 255
+    plain, matched = PSNR()(dark, target)[0], PSNRMeanMatched()(dark, target)[0]
+    assert matched > plain + 20
+    noisy = (target + 0.1 * torch.randn(target.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    assert PSNRMeanMatched()(noisy, target)[0] == pytest.approx(PSNR()(noisy, target)[0], abs=0.5)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_measure_is_documented_and_quotable(cls):
+    metric = cls()
+    assert metric.column
+    assert metric.implementation in metric.settings
+    assert inspect.getdoc(cls)
+    reason = metric.unavailable()
+    assert reason is None or len(reason) > 10
+
+
+@pytest.mark.parametrize("metric", [metric for metric in default_metrics() if metric.unavailable() is None])
+def test_a_batch_is_its_images_and_small_ones_are_not_measured(metric, photos):
+    preds, target = photos
+    together = metric(preds, target)
+    for row in range(2):
+        assert metric(preds[row : row + 1], target[row : row + 1])[0] == pytest.approx(together[row], rel=1e-5)
+    tiny = torch.rand(1, 3, 8, 8)
+    assert metric(tiny, tiny) == ([None] if metric.min_side_px > 8 else metric(tiny, tiny))
+    if metric.needs_target:
+        assert metric(preds, None) == [None, None]
+
+
+def test_columns_of_a_protocol_are_distinct():
+    columns = [PSNR().column, PSNR("y").column, PSNR(border_px=4).column, PSNR("y", 4).column]
+    assert columns == ["psnr", "psnr_y", "psnr_crop4", "psnr_y_crop4"]
+
+
+def test_missing_weights_are_a_sentence_and_never_a_download():
+    assert "not on this machine: hf download nobody/nothing" in CLIPIQA("nobody/nothing").unavailable()
+
+
+def test_wrong_settings_are_named():
+    with pytest.raises(ValueError, match="color='lab'"):
+        PSNR(color="lab")
+    with pytest.raises(ValueError, match="border_px=-1"):
+        PSNR(border_px=-1)

@@ -1,0 +1,107 @@
+"""Rows that survive, summaries that can be checked by hand."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ldrps.results.run_folder import INPUT, Row, RunFolder, difference
+from ldrps.results.summary import OVERALL, bootstrap, seconds_of, summarise, to_csv, to_latex, to_markdown
+
+
+def rows_of(suite, restorer, values, **more):
+    return [Row(suite, f"image{n}", f"key{n}", restorer, {"psnr": value}, **more) for n, value in enumerate(values)]
+
+
+def test_rows_of_several_processes_are_merged_once_each(tmp_path):
+    for process in range(3):
+        folder = RunFolder(tmp_path)
+        folder.append(rows_of("s", "m", [1.0, 2.0]))
+        folder.append(rows_of("s", f"m{process}", [3.0]))
+        folder.close()
+    rows = RunFolder(tmp_path).rows()
+    assert len(list((tmp_path / "rows").iterdir())) == 3
+    assert [row.restorer for row in rows] == ["m", "m0", "m1", "m2", "m"]
+    assert len(RunFolder(tmp_path).finished()) == 5
+
+
+def test_a_line_cut_off_anywhere_costs_that_row_only(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.append(rows_of("s", "m", [1.0, 2.0]))
+    folder.close()
+    [file] = (tmp_path / "rows").iterdir()
+    whole = file.read_bytes()
+    last = whole.index(b"\n") + 1
+    for length in range(last, len(whole)):
+        file.write_bytes(whole[:length])
+        kept = RunFolder(tmp_path).rows()
+        assert [row.name for row in kept] in (["image0"], ["image0", "image1"])
+        assert (len(kept) == 2) == (length == len(whole) - 1)
+    file.write_bytes(whole[: last + 20] + b"\xff\xfe")
+    assert len(RunFolder(tmp_path).rows()) == 1
+
+
+def test_a_success_replaces_a_failure_in_any_order(tmp_path):
+    good = Row("s", "a", "k", "m", {"psnr": 1.0})
+    bad = Row("s", "a", "k", "m", error="no")
+    unread = Row("s", "a", "", "m", error="could not be read")
+    for number, order in enumerate(([good, bad, unread], [bad, unread, good])):
+        folder = RunFolder(tmp_path / str(number))
+        folder.append(order)
+        assert [row.error for row in folder.rows()] == [None]
+    folder = RunFolder(tmp_path / "bad")
+    folder.append([bad])
+    assert folder.finished() == set()
+    assert [row.error for row in folder.rows()] == ["no"]
+
+
+def test_a_folder_of_other_settings_is_refused_with_the_difference(tmp_path):
+    RunFolder(tmp_path).begin({"a": {"b": (1, 2)}}, False, {})
+    RunFolder(tmp_path).begin({"a": {"b": [1, 2]}}, True, {})
+    with pytest.raises(ValueError, match="holds a run already: add --resume"):
+        RunFolder(tmp_path).begin({"a": {"b": [1, 2]}}, False, {})
+    with pytest.raises(ValueError, match=r"a.b is \[1, 2\] there and \[1, 3\] here"):
+        RunFolder(tmp_path).begin({"a": {"b": [1, 3]}}, True, {})
+    with pytest.raises(ValueError, match=r"a\.c is only here"):
+        RunFolder(tmp_path).begin({"a": {"b": [1, 2], "c": 0}}, True, {})
+    assert difference({"x": 1}, {"x": 1}) == ""
+    with pytest.raises(ValueError, match="is no run folder"):
+        RunFolder(tmp_path / "elsewhere").read_settings()
+
+
+def test_the_interval_is_scipy_s_bootstrap():
+    values = np.random.default_rng(1).normal(25, 3, size=40)
+    exact = stats.bootstrap((values,), np.mean, n_resamples=9999, method="percentile", rng=0).confidence_interval
+    low, high = bootstrap(list(values))
+    assert low == pytest.approx(exact.low, abs=0.1)
+    assert high == pytest.approx(exact.high, abs=0.1)
+    assert bootstrap(list(values)) == (low, high)
+
+
+def test_means_gains_and_what_is_left_out():
+    rows = rows_of("a", INPUT, [10.0, 20.0, 30.0]) + rows_of("a", "m", [12.0, 23.0, 34.0])
+    rows += rows_of("b", INPUT, [5.0]) + rows_of("b", "m", [None], not_finite={"psnr": "inf"})
+    rows.append(Row("b", "broken", "k", "m", error="no"))
+    scores = {(score.suite, score.restorer): score for score in summarise(rows)}
+    own = scores["a", "m"]
+    assert (own.mean, own.gain, own.count, own.not_finite) == (23.0, 3.0, 3, 0)
+    assert 2 <= own.gain_low <= 3 <= own.gain_high <= 4
+    assert scores["a", INPUT].gain is None
+    assert ("b", "m") not in scores
+    overall = scores[OVERALL, "m"]
+    assert (overall.mean, overall.count, overall.not_finite) == (23.0, 3, 1)
+    assert scores[OVERALL, INPUT].mean == 16.25
+
+
+def test_tables_say_the_same_in_every_format():
+    rows = rows_of("a_b", INPUT, [10.0, 20.0]) + rows_of("a_b", "m", [12.0, 24.0], seconds=2.0)
+    scores = summarise(rows)
+    table = list(csv.DictReader(io.StringIO(to_csv(scores))))
+    assert [(line["restorer"], float(line["mean"])) for line in table] == [(INPUT, 15.0), ("m", 18.0)]
+    assert "| m | 2 | 18.00 [12.00, 24.00] |" in to_markdown(scores)
+    assert r"m & 2 & 18.00 \\" in to_latex(scores)
+    assert seconds_of(rows) == {"m": 2.0}
+    assert json.loads(json.dumps(table))
