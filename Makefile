@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 
-.PHONY: help demo test lint check bench bench-degradations docs docs-figures clean
+.PHONY: help demo test lint check bench bench-degradations bench-harness docs docs-figures clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -30,12 +30,15 @@ lint: $(VENV)/.installed ## Check format, lint, types and the import contract.
 
 check: lint test ## Run everything CI runs.
 
-bench: bench-degradations ## Measure speed, quality and cost: make bench DATA=folder-of-clean-photos
+bench: bench-degradations bench-harness ## Measure speed, quality and cost: make bench DATA=folder-of-clean-photos
 	$(BIN)/python -m tests.benchmarks.restore --data "$(DATA)" --output runs/bench
 
 bench-degradations: $(VENV)/.installed ## Measure the wild pipeline beside OpenCV and NumPy (also part of bench).
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m tests.benchmarks.degradations --data "$(DATA)"
+
+bench-harness: $(VENV)/.installed ## Measure what `ldrps test` costs besides restoring (also part of bench).
+	$(BIN)/python -m tests.benchmarks.harness --data "$(DATA)"
 
 docs-figures: $(VENV)/.installed ## Draw the contact sheets of the documentation.
 	$(BIN)/python docs/figures.py

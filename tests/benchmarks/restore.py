@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 from rich.progress import track
 from skimage import data as skimage_data
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from degradations.gaussian_noise import GaussianNoise
 from degradations.haze import Haze
@@ -25,13 +24,13 @@ from degradations.low_light import LowLight
 from degradations.pipeline import Sequence
 from ldrps.data.image_files import read_picture, to_pil, to_tensor, write_picture
 from ldrps.data.images import find_images
+from ldrps.metrics.fidelity import PSNR, SSIM
 from ldrps.presets import load_preset
 from ldrps.quiet import quieten
 from ldrps.sampling import image_generator
 from ldrps.working_size import WorkingSize
 from modules.losses.perceptual import Perceptual
 from modules.losses.vgg import VGG
-from tests.benchmarks.baselines import BASELINES
 
 DAMAGES = {
     "noise": GaussianNoise((25 / 255, 25 / 255)),
@@ -66,21 +65,13 @@ def degrade(name, target):
 
 
 def score(image, target):
-    stored = (image.clamp(0, 1) * 255).round()[None] / 255
-    return (
-        float(peak_signal_noise_ratio(stored, target[None], data_range=1.0)),
-        float(structural_similarity_index_measure(stored, target[None], data_range=1.0)),
-    )
-
-
-def through_numpy(tool, image):
-    array = tool(image.permute(1, 2, 0).numpy().astype(np.float64))
-    return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).float()
+    return PSNR()(image[None], target[None])[0], SSIM()(image[None], target[None])[0]
 
 
 def quality(restorer, photos, output):
     """Mean PSNR and SSIM of input, output and baselines on each damage, and a sheet of the pictures."""
     rows = []
+    baselines = load_preset("baselines").members()
     for damage in DAMAGES:
         scores = {}
         sheet = []
@@ -88,7 +79,7 @@ def quality(restorer, photos, output):
             degraded = degrade(damage, target)
             restored = restorer.restore(degraded[None], [None])[0]
             candidates = {"input": degraded, "output": restored}
-            candidates |= {tool.__name__.replace("_", " "): through_numpy(tool, degraded) for tool in BASELINES}
+            candidates |= {tool.name: tool.restore(degraded[None], [None])[0] for tool in baselines}
             for column, image in candidates.items():
                 scores.setdefault(column, []).append(score(image, target))
             sheet.append(torch.cat([degraded, restored, target], dim=2))
