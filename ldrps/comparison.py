@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ldrps.data.samples import Entry, Outcome, Sample
 from ldrps.restorer import Restorer, Step
+from ldrps.results.run_folder import INPUT, TARGET
 
 
 class Comparison(Restorer):
@@ -23,14 +24,16 @@ class Comparison(Restorer):
         super().__init__()
         if not restorers:
             raise ValueError("restorers is empty: give at least one restorer")
-        self.restorers = nn.ModuleDict(restorers)
+        if reserved := sorted({INPUT, TARGET} & restorers.keys()):
+            raise ValueError(f"a restorer cannot be called {reserved[0]!r}, which names a picture: rename it")
+        self.restorers = nn.ModuleList(restorers.values())
         for name, restorer in restorers.items():
             restorer.name = name
             restorer.step_listeners.append(self._forward)
 
     def members(self) -> list[Restorer]:
         """See `Restorer.members`."""
-        return list(self.restorers.values())  # type: ignore[arg-type]
+        return list(self.restorers)  # type: ignore[arg-type]
 
     def _forward(self, samples: Sequence[Sample], step: Step) -> None:
         for listen in self.step_listeners:

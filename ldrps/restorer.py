@@ -156,13 +156,14 @@ class Restorer(LightningModule, ABC):
         try:
             degraded = torch.stack([sample.image for sample in samples]).to(self.device)
             restored = self.restore(degraded, [sample.path for sample in samples], observe).cpu()
-        except (ValueError, OSError, RuntimeError) as error:
+        except Exception as error:
             if "LDRPS_DEBUG" in os.environ:
                 raise
             if len(samples) > 1:
                 # One image's trouble (a missing prompt, memory) must not cost the others.
                 return [outcome for sample in samples for outcome in self._restore_group([sample])]
-            sentence = " ".join(str(error).split())
+            kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
+            sentence = kind + " ".join(str(error).split())
             return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]
         seconds = (time.perf_counter() - started) / len(samples)
         return [self._checked(sample, image, seconds) for sample, image in zip(samples, restored, strict=True)]

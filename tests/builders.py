@@ -121,5 +121,5 @@ class Stubborn(Restorer):
 
     def restore(self, degraded, paths, observe=lambda step: None):
         if degraded.shape[2] == degraded.shape[3]:
-            raise ValueError("squares are beneath me")
+            raise KeyError("squares are beneath me")
         return degraded

@@ -18,7 +18,7 @@ from torch import Tensor
 from ldrps.data.clean import CleanData
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.pairs import PairedData
-from ldrps.data.samples import Outcome, Sample
+from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.metrics.base import Metric
 from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA, DISTS, LPIPS
@@ -26,8 +26,8 @@ from ldrps.metrics.pyiqa import PyIQA
 from ldrps.metrics.vif import VIF
 from ldrps.restorer import Restorer, Step
 from ldrps.results.conclusion import conclude, print_scores
-from ldrps.results.pictures import TARGET, Previews, film_strip, write_jpeg
-from ldrps.results.run_folder import INPUT, Row, RunFolder
+from ldrps.results.pictures import Previews, film_strip, write_jpeg
+from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
 from ldrps.results.versions import software
 
 
@@ -108,6 +108,7 @@ class Results(Callback):
                 for member in pl_module.members()
             },
             "data": data.describe() if isinstance(data, CleanData | PairedData) else {},
+            "precision": str(trainer.precision),
             "metrics": {metric.column: metric.settings for metric in self._available},
         }
         information = {
@@ -117,10 +118,16 @@ class Results(Callback):
             "not_available": self._unavailable,
             "device": str(trainer.strategy.root_device),
         }
+        refusal = None
         if trainer.is_global_zero:
-            prepare_folder(self.output)
-            self.folder.begin(settings, self.resume, information)
-        trainer.strategy.barrier("run folder")
+            try:
+                prepare_folder(self.output)
+                self.folder.begin(settings, self.resume, information)
+            except ValueError as error:
+                refusal = str(error)
+        # Every process hears of it, so that none waits for another that has left.
+        if refusal := trainer.strategy.broadcast(refusal):
+            raise ValueError(refusal)
         if isinstance(data, CleanData | PairedData):
             names = [INPUT, *(member.name for member in pl_module.members())]
             data.is_finished = partial(all_finished, self.folder.finished(), names)
@@ -159,13 +166,21 @@ class Results(Callback):
         if self.folder is not None:
             self.folder.close()
         trainer.strategy.barrier("rows")
-        if not trainer.is_global_zero:
-            return
         if self.folder is None:
-            print_scores(self.rows, self._unavailable)
-            return
-        conclude(self.folder)
-        Console().print(f"report: {self.folder.path / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+            print_scores(self.rows, {"not_available": self._unavailable})
+        elif trainer.is_global_zero:
+            conclude(self.folder)
+            page = self.folder.path / "report.html"
+            Console().print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
+            # The first process answers for all: what failed in another one fails the run.
+            if trainer.world_size > 1:
+                failed = [row for row in self.folder.rows() if row.error is not None]
+                done = [record for record in pl_module.records if record.error is None]
+                pl_module.records = [*done, *(Record(row.name, row.error, row.seconds) for row in failed)]
+        else:
+            pl_module.records.clear()
+        # Nobody leaves before the tables exist: Lightning kills the others when one process ends.
+        trainer.strategy.barrier("concluded")
 
     def _score(self, results: Sequence[Measurable], device: torch.device) -> list[Row]:
         """Score images of one method and size together."""
@@ -178,12 +193,20 @@ class Results(Callback):
         restored = torch.stack([result.image for result in results]).to(device)
         targets = [result.sample.target for result in results if result.sample.target is not None]
         target = torch.stack(targets).to(device) if targets else None
-        columns = {metric.column: metric(restored, target) for metric in self._available}
+        columns: dict[str, Sequence[float | None]] = {}
+        broken: dict[str, str] = {}
+        for metric in self._available:
+            try:
+                columns[metric.column] = metric(restored, target)
+            except Exception as error:
+                columns[metric.column] = [None] * len(results)
+                broken[metric.column] = f"error: {' '.join(str(error).split())}"
         peak = peak_mib(device)
         rows = []
         for number, result in enumerate(results):
             values = {name: numbers[number] for name, numbers in columns.items()}
             odd = {name: str(value) for name, value in values.items() if value is not None and not isfinite(value)}
+            odd |= broken
             kept = {name: None if name in odd else value for name, value in values.items()}
             sample = result.sample
             rows.append(Row(sample.suite, sample.name, sample.key, result.restorer, kept, odd, result.seconds, peak))

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ldrps.data.samples import Outcome, Sample
+from ldrps.data.samples import Entry, Outcome, Sample
 from ldrps.restorer import Restorer, Step
 
 
@@ -47,24 +47,24 @@ class SamplingProgress(ProgressBar):
         trainer: Trainer,
         pl_module: Restorer,
         outputs: Sequence[Outcome],
-        batch: object,
+        batch: Sequence[Entry],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         """See Lightning."""
-        self._finish(len(outputs))
+        self._finish(len(batch))
 
     def on_test_batch_end(
         self,
         trainer: Trainer,
         pl_module: Restorer,
         outputs: Sequence[Outcome],
-        batch: object,
+        batch: Sequence[Entry],
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         """See Lightning."""
-        self._finish(len(outputs))
+        self._finish(len(batch))
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""

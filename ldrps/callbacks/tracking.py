@@ -67,7 +67,7 @@ def log_run(folder: RunFolder, project: str, name: str | None = None) -> None:
 
 def flat(scores: list[Score]) -> dict[str, float]:
     """Means by ``suite/restorer/metric``."""
-    return {f"{score.suite}/{score.restorer}/{score.metric}": score.mean for score in scores}
+    return {f"{score.suite}/{score.restorer}/{score.metric}": score.mean for score in scores if score.count}
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """A folder of clean images, degraded by suites."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from degradations.base import Degradation
 from degradations.description import describe
 from degradations.receipts import degrade_with_receipt, fingerprint
-from degradations.suites import load_suites
+from degradations.suites import load_suites, merged
 from ldrps.data.image_files import read_picture
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
@@ -66,7 +67,10 @@ class DegradedFiles(Dataset[Entry]):
         key = fingerprint(target)
         if self.is_finished(suite, name, key):
             return Finished(suite, name)
-        degraded, _ = degrade_with_receipt(target, self.suites[suite], image_generator(target, self.seed), suite)
+        try:
+            degraded, _ = degrade_with_receipt(target, self.suites[suite], image_generator(target, self.seed), suite)
+        except Exception as error:
+            return Unreadable(path, f"{path} could not be degraded by {suite}: {error}", suite, name)
         return Sample(name, path, degraded, None, target, suite, key)
 
 
@@ -101,9 +105,12 @@ class CleanData(LightningDataModule):
         max_pixels: int = 4_000_000,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         parse_shard(shard)
         if crop_px is not None and crop_px < 1:
             raise ValueError(f"crop_px={crop_px} must be at least 1; null takes images whole")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit={limit} must be at least 1; null uses all images")
         self.inputs = list(inputs)
         self.suite_names = list(suites)
         self.seed = seed
@@ -118,9 +125,9 @@ class CleanData(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Find the files and load the suites."""
         files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])[: self.limit]
-        self.suites: dict[str, Degradation] = {}
-        for name in self.suite_names:
-            self.suites |= load_suites(name, preset_folder() / "suites")
+        self.suites: dict[str, Degradation] = merged(
+            load_suites(name, preset_folder() / "suites") for name in self.suite_names
+        )
         if not self.suites:
             raise ValueError("suites is empty: name at least one suite")
         self.tasks = [(suite, path, name) for suite in self.suites for path, name in files]
@@ -128,13 +135,19 @@ class CleanData(LightningDataModule):
     def describe(self) -> dict[str, Any]:
         """What of the data a result depends on."""
         suites = {name: describe(degradation) for name, degradation in self.suites.items()}
-        return {"suites": suites, "seed": self.seed, "crop_px": self.crop_px}
+        images = digest_of(sorted({name for _, _, name in self.tasks}))
+        return {"suites": suites, "seed": self.seed, "crop_px": self.crop_px, "images": images}
 
     def test_dataloader(self) -> DataLoader[Entry]:
         """This process's samples in order, as lists."""
         tasks = own_part(self.tasks, self.shard, self.trainer)
         dataset = DegradedFiles(tasks, self.suites, self.seed, self.crop_px, self.max_pixels, self.is_finished)
         return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+
+
+def digest_of(names: Sequence[str]) -> dict[str, Any]:
+    """Number of images and a hash of their names, by which a run folder knows its data again."""
+    return {"count": len(names), "names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
 def centre_crop(image: Tensor, side: int) -> Tensor:

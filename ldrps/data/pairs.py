@@ -8,7 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from degradations.receipts import fingerprint
-from ldrps.data.clean import IsFinished, centre_crop
+from ldrps.data.clean import IsFinished, centre_crop, digest_of
 from ldrps.data.image_files import read_picture
 from ldrps.data.images import find_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
@@ -93,6 +93,7 @@ class PairedData(LightningDataModule):
         max_pixels: int = 4_000_000,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         self.folder = folder
         self.input_name = input_name
         self.target_name = target_name
@@ -118,7 +119,9 @@ class PairedData(LightningDataModule):
 
     def describe(self) -> dict[str, Any]:
         """What of the data a result depends on, besides the pixels."""
-        return {"suites": {Path(self.folder).resolve().name: "pairs"}, "crop_px": self.crop_px}
+        kinds = [self.input_name, self.target_name]
+        images = digest_of([stem for _, _, stem in self.pairs])
+        return {"suites": {Path(self.folder).resolve().name: kinds}, "crop_px": self.crop_px, "images": images}
 
     def test_dataloader(self) -> DataLoader[Entry]:
         """All pairs in order, as lists of samples."""
@@ -134,4 +137,8 @@ class PairedData(LightningDataModule):
                 f"folder {str(folder)!r} is missing: degraded images belong into {self.input_name}/, "
                 f"their ground truth under the same names into {self.target_name}/"
             )
-        return {str(relative.with_suffix("")): file for file, relative in find_images(str(folder))}
+        found = [(str(relative.with_suffix("")), file) for file, relative in find_images(str(folder))]
+        stems = [stem for stem, _ in found]
+        if doubled := sorted({stem for stem in stems if stems.count(stem) > 1}):
+            raise ValueError(f"{folder} holds several files called {doubled[0]!r} with different endings: keep one")
+        return dict(found)

@@ -115,7 +115,10 @@ class CLIPIQA(Learned):
         """See `Learned.missing_weights`."""
         from huggingface_hub import try_to_load_from_cache
 
-        is_here = Path(self.model).is_dir() or isinstance(try_to_load_from_cache(self.model, "config.json"), str)
+        files = ("model.safetensors", "pytorch_model.bin")
+        is_here = Path(self.model).is_dir() or any(
+            isinstance(try_to_load_from_cache(self.model, file), str) for file in files
+        )
         return None if is_here else f"the model {self.model} is not on this machine: hf download {self.model}"
 
     def build(self) -> nn.Module:

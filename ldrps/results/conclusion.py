@@ -1,6 +1,7 @@
 """What a run folder amounts to: tables, grids, a plot, a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -47,16 +48,17 @@ def conclude(folder: RunFolder) -> list[Score]:
             stream.write(text.encode())
     metric = main_metric(scores)
     previews = Previews(folder.path)
+    is_better = information["higher_is_better"].get(metric, True)
     for suite in sorted({row.suite for row in rows}):
         for restorer in sorted({row.restorer for row in rows if row.suite == suite and row.restorer != INPUT}):
-            picture = grid(rows, previews, suite, restorer, metric)
+            picture = grid(rows, previews, suite, restorer, metric, is_better)
             if picture is not None:
                 write_picture(picture, folder.path / "grids" / f"{suite}.{restorer}.png")
     plot = quality_against_seconds(scores, seconds_of(rows), metric)
     if plot is not None:
         write_picture(plot, folder.path / "quality_against_seconds.png")
     write_report(folder, rows, scores)
-    print_scores(rows, information["not_available"], scores)
+    print_scores(rows, information, scores)
     return scores
 
 
@@ -66,51 +68,51 @@ def main_metric(scores: Sequence[Score]) -> str:
     return next((metric for metric in metrics if metric.startswith("psnr")), metrics[0] if metrics else "psnr")
 
 
-def print_scores(rows: Sequence[Row], not_available: dict[str, str], scores: Sequence[Score] | None = None) -> None:
+def print_scores(rows: Sequence[Row], information: Mapping[str, Any], scores: Sequence[Score] | None = None) -> None:
     """Print the tables, or an overview of many suites, and what could not be measured."""
     scores = summarise(rows) if scores is None else scores
     console = Console()
     suites = list(dict.fromkeys(score.suite for score in scores))
     if len(suites) > MANY_SUITES:
-        console.print(overview(scores, main_metric(scores)))
+        console.print(overview(scores, main_metric(scores), information))
         suites = [OVERALL]
     for suite in suites:
         header, body = table_of(scores, suite, short_cell)
         table = Table(title=suite or None, title_justify="left")
         for number, name in enumerate(header):
-            table.add_column(name, justify="right" if number else "left")
+            table.add_column(name, justify="right" if number else "left", no_wrap=not number)
         for line in body:
             table.add_row(*line)
         console.print(table)
-    failed = sum(row.error is not None for row in rows)
+    failed = len({row.identity[:3] for row in rows if row.error is not None})
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in seconds_of(rows).items())
     lines = [
-        f"{len({row.identity[:3] for row in rows})} images, {failed} failed; "
+        f"{len({row.identity[:3] for row in rows})} images, {failed} of them with a failure; "
         "mean and half the width of its 95 % bootstrap interval",
         f"median seconds an image: {seconds or 'nothing restored'}",
-        *(f"{name} is not available: {reason}" for name, reason in not_available.items()),
+        *(f"{name} is not available: {reason}" for name, reason in information["not_available"].items()),
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)
 
 
-def overview(scores: Sequence[Score], metric: str) -> Table:
-    """One measure: suites down, methods across, the best in bold."""
-    own = [score for score in scores if score.metric == metric]
-    restorers = list(dict.fromkeys(score.restorer for score in own))
+def overview(scores: Sequence[Score], metric: str, information: Mapping[str, Any]) -> Table:
+    """One measure: suites down; the input, the methods, and the best of the simple tools across, the best in bold."""
+    own = [score for score in scores if score.metric == metric and score.count]
+    names = list(dict.fromkeys(score.restorer for score in own))
+    tools = [name for name in names if name in information.get("baselines", ())]
+    methods = [name for name in names if name not in tools]
+    pick = max if information.get("higher_is_better", {}).get(metric, True) else min
     table = Table(title=metric, title_justify="left")
-    table.add_column("")
-    for restorer in restorers:
-        table.add_column(restorer, justify="right")
+    for name in ("", *methods, *(["best simple tool"] if tools else [])):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for suite in dict.fromkeys(score.suite for score in own):
         values = {score.restorer: score.mean for score in own if score.suite == suite}
-        best = max(values.values())
-        cells = [
-            "-"
-            if name not in values
-            else f"[bold]{values[name]:.2f}[/]"
-            if values[name] == best
-            else f"{values[name]:.2f}"
-            for name in restorers
-        ]
+        best = pick(values.values())
+        marked = {name: f"[bold]{value:.2f}[/]" if value == best else f"{value:.2f}" for name, value in values.items()}
+        cells = [marked.get(name, "-") for name in methods]
+        there = [name for name in tools if name in values]
+        if there:
+            winner = pick(there, key=lambda name: values[name])
+            cells.append(f"{winner} {marked[winner]}")
         table.add_row(suite, *cells)
     return table

@@ -11,10 +11,9 @@ from torch import Tensor
 from ldrps.contact_sheet import contact_sheet, thumbnail
 from ldrps.data.image_files import read_picture, to_pil
 from ldrps.data.safe_files import complete_or_absent
-from ldrps.results.run_folder import INPUT, Row
+from ldrps.results.run_folder import INPUT, TARGET, Row
 from ldrps.results.summary import OVERALL, Score
 
-TARGET = "target"
 PREVIEW_PX = 320
 """Longer side of the pictures a run keeps for looking at."""
 
@@ -49,11 +48,14 @@ def write_jpeg(image: Image.Image, path: Path) -> None:
         image.save(stream, format="JPEG", quality=93, subsampling="4:4:4")
 
 
-def best_median_worst(rows: Sequence[Row], suite: str, restorer: str, metric: str) -> list[tuple[str, Row]]:
+def best_median_worst(
+    rows: Sequence[Row], suite: str, restorer: str, metric: str, higher_is_better: bool = True
+) -> list[tuple[str, Row]]:
     """Pick three results of a method on a suite by a measure, fewer where there are fewer."""
     own = [row for row in rows if row.suite == suite and row.restorer == restorer and row.error is None]
     own = [row for row in own if row.metrics.get(metric) is not None]
-    ranked = sorted(own, key=lambda row: (-(row.metrics[metric] or 0.0), row.name))
+    sign = -1 if higher_is_better else 1
+    ranked = sorted(own, key=lambda row: (sign * (row.metrics[metric] or 0.0), row.name))
     places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
     picked: dict[str, tuple[str, Row]] = {}
     for label, place in places.items():
@@ -62,13 +64,15 @@ def best_median_worst(rows: Sequence[Row], suite: str, restorer: str, metric: st
     return list(picked.values())
 
 
-def grid(rows: Sequence[Row], previews: Previews, suite: str, restorer: str, metric: str) -> Image.Image | None:
+def grid(
+    rows: Sequence[Row], previews: Previews, suite: str, restorer: str, metric: str, higher_is_better: bool = True
+) -> Image.Image | None:
     """Input, output and target of the best, median and worst result; None if no picture was kept."""
     before = {
         (row.name, row.key): row.metrics.get(metric) for row in rows if row.restorer == INPUT and row.suite == suite
     }
     tiles = []
-    for label, row in best_median_worst(rows, suite, restorer, metric):
+    for label, row in best_median_worst(rows, suite, restorer, metric, higher_is_better):
         pictures = [previews.read(suite, row.name, kind) for kind in (INPUT, restorer, TARGET)]
         if any(picture is None for picture in pictures):
             continue
@@ -91,7 +95,7 @@ def quality_against_seconds(scores: Sequence[Score], seconds: dict[str, float], 
     points = [
         (score, seconds[score.restorer])
         for score in scores
-        if score.suite == suite and score.metric == metric and score.restorer in seconds
+        if score.suite == suite and score.metric == metric and score.restorer in seconds and score.count
     ]
     if not points:
         return None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ldrps.data.safe_files import complete_or_absent
-from ldrps.results.pictures import TARGET, Previews, best_median_worst
-from ldrps.results.run_folder import INPUT, Row, RunFolder
+from ldrps.results.pictures import Previews, best_median_worst
+from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
 from ldrps.results.summary import Score, seconds_of, table_of
 
 TEMPLATE = "report.html.j2"
@@ -44,6 +44,8 @@ def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]
         information=run["information"],
         settings=json.dumps(run["settings"], indent=1),
         count=len({row.identity[:3] for row in rows}),
+        failed=len({row.identity[:3] for row in rows if row.error is not None}),
+        continued=[entry["software"] for entry in run.get("continued", [])],
     )
     path = folder.path / "report.html"
     with complete_or_absent(path) as stream:
@@ -70,7 +72,8 @@ def examples(
     previews = Previews(folder.path)
     found = []
     for restorer in sorted({row.restorer for row in rows if row.suite == suite and row.restorer != INPUT}):
-        for label, row in best_median_worst(rows, suite, restorer, metric):
+        is_better = run["information"]["higher_is_better"].get(metric, True)
+        for label, row in best_median_worst(rows, suite, restorer, metric, is_better):
             files = {kind: previews.path(suite, row.name, kind) for kind in (INPUT, restorer, TARGET)}
             if not all(path.is_file() for path in (files[INPUT], files[restorer])):
                 continue

@@ -14,6 +14,9 @@ from ldrps.data.safe_files import complete_or_absent
 INPUT = "input"
 """What rows of the degraded images themselves give as their restorer."""
 
+TARGET = "target"
+"""What pictures of the ground truth are called."""
+
 
 @dataclass
 class Row:
@@ -86,9 +89,16 @@ class RunFolder:
                 raise ValueError(
                     f"{self.path} holds a run of other settings, {found}: choose another --output, or those settings"
                 )
+            content = self.read_settings()
+            seen = [content["information"], *content.get("continued", [])]
+            if information not in seen:
+                self._write_settings({**content, "continued": [*seen[1:], json.loads(json.dumps(information))]})
             return
+        self._write_settings({"settings": settings, "information": information})
+
+    def _write_settings(self, content: dict[str, Any]) -> None:
         with complete_or_absent(self.settings_file) as stream:
-            stream.write(json.dumps({"settings": settings, "information": information}, indent=1).encode())
+            stream.write(json.dumps(content, indent=1).encode())
 
     def read_settings(self) -> dict[str, Any]:
         """Read ``run.json``.

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import nan
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ldrps.results.run_folder import INPUT, Row
 NUM_RESAMPLES = 2000
 MOST_AT_A_TIME = 500_000
 OVERALL = "overall"
-"""Name of the rows over all suites: the mean over images, each suite counting by its images."""
+"""Name of the rows over all suites: the mean over all images of all suites; intervals resample clean images."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +48,30 @@ class Score:
     gain_high: float | None = None
 
 
-def bootstrap(values: Sequence[float]) -> tuple[float, float]:
+def bootstrap(values: Sequence[float], clusters: Sequence[object] | None = None) -> tuple[float, float]:
     """95 % percentile interval of the mean, from 2,000 resamples with a fixed seed (Efron 1979).
+
+    Args:
+        values: The numbers.
+        clusters: What each number belongs to; numbers of one cluster are drawn together, since an image that is easy
+            under one damage is easy under the next. None draws each number by itself.
 
     Example:
         >>> bootstrap([1.0, 1.0, 1.0])
         (1.0, 1.0)
     """
-    array = np.asarray(values, dtype=np.float64)
+    groups: dict[object, list[float]] = {}
+    for place, value in enumerate(values):
+        groups.setdefault(place if clusters is None else clusters[place], []).append(value)
+    sums = np.array([sum(group) for group in groups.values()], dtype=np.float64)
+    counts = np.array([len(group) for group in groups.values()], dtype=np.float64)
     random = np.random.default_rng(0)
     # A few resamples at a time, so that ten thousand images need no more memory than a hundred.
     means: list[float] = []
     while len(means) < NUM_RESAMPLES:
-        count = min(NUM_RESAMPLES - len(means), max(1, MOST_AT_A_TIME // len(array)))
-        means += array[random.integers(len(array), size=(count, len(array)))].mean(axis=1).tolist()
+        number = min(NUM_RESAMPLES - len(means), max(1, MOST_AT_A_TIME // len(sums)))
+        picks = random.integers(len(sums), size=(number, len(sums)))
+        means += (sums[picks].sum(axis=1) / counts[picks].sum(axis=1)).tolist()
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
@@ -86,20 +97,21 @@ def _score(
     suite: str, restorer: str, metric: str, rows: Sequence[Row], inputs: dict[tuple[str, str, str], dict]
 ) -> Score | None:
     measured = [(row, value) for row in rows if (value := row.metrics.get(metric)) is not None]
-    if not measured:
-        return None
-    values = [value for _, value in measured]
     flagged = sum(metric in row.not_finite for row in rows)
-    low, high = bootstrap(values)
+    if not measured:
+        return Score(suite, restorer, metric, 0, flagged, nan, nan, nan) if flagged else None
+    values = [value for _, value in measured]
+    low, high = bootstrap(values, [(row.name, row.key) for row, _ in measured])
     score = Score(suite, restorer, metric, len(values), flagged, float(np.mean(values)), low, high)
-    gains = [
-        value - before
+    paired = [
+        (value - before, (row.name, row.key))
         for row, value in measured
         if restorer != INPUT and (before := inputs.get(row.identity[:3], {}).get(metric)) is not None
     ]
-    if not gains:
+    if not paired:
         return score
-    gain_low, gain_high = bootstrap(gains)
+    gains = [gain for gain, _ in paired]
+    gain_low, gain_high = bootstrap(gains, [image for _, image in paired])
     return replace(score, gain=float(np.mean(gains)), gain_low=gain_low, gain_high=gain_high)
 
 
@@ -130,8 +142,26 @@ def cell(score: Score | None) -> str:
     """Write a mean with its interval, and how many numbers were left out."""
     if score is None:
         return "-"
-    digits = 2 if score.metric.startswith("psnr") else 3
-    text = f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+    digits = digits_of(score)
+    return flagged(score, f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]")
+
+
+def gain_cell(score: Score | None) -> str:
+    """Write the mean difference to the input with its interval."""
+    if score is None or score.gain is None:
+        return "-"
+    digits = digits_of(score)
+    return f"{score.gain:+.{digits}f} [{score.gain_low:+.{digits}f}, {score.gain_high:+.{digits}f}]"
+
+
+def digits_of(score: Score) -> int:
+    """Decimal places worth showing: 2 for decibels, 3 for shares."""
+    return 2 if score.metric.startswith("psnr") else 3
+
+
+def flagged(score: Score, text: str) -> str:
+    """Say how many numbers were not finite and are left out."""
+    text = text if score.count else "-"
     return f"{text} ({score.not_finite} not finite)" if score.not_finite else text
 
 
@@ -154,33 +184,35 @@ def short_cell(score: Score | None) -> str:
     """Write a mean with half the width of its interval, for narrow screens."""
     if score is None:
         return "-"
-    digits = 2 if score.metric.startswith("psnr") else 3
-    text = f"{score.mean:.{digits}f} ±{(score.high - score.low) / 2:.{digits}f}"
-    return f"{text} ({score.not_finite} not finite)" if score.not_finite else text
+    digits = digits_of(score)
+    return flagged(score, f"{score.mean:.{digits}f} ±{(score.high - score.low) / 2:.{digits}f}")
 
 
 def to_markdown(scores: Sequence[Score]) -> str:
-    """All tables in Markdown."""
-    parts = []
+    """All tables in Markdown, means first, then differences to the input."""
+    parts = [
+        "Mean over images with 95 % bootstrap interval; `input` is the degraded image itself. In `overall`, the "
+        "damages of one image are resampled together.\n"
+    ]
     for suite in dict.fromkeys(score.suite for score in scores):
-        header, body = table_of(scores, suite)
-        lines = [header, ["---"] * len(header), *body]
-        parts.append(f"## {suite}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
-    note = "Mean over images with 95 % bootstrap interval; `input` is the degraded image itself.\n\n"
-    return note + "\n".join(parts)
+        for title, write in ((suite, cell), (f"{suite}: difference to the input", gain_cell)):
+            header, body = table_of(scores, suite, write)
+            lines = [header, ["---"] * len(header), *body]
+            parts.append(f"## {title}\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n")
+    return "\n".join(parts)
 
 
 def to_latex(scores: Sequence[Score]) -> str:
-    """All tables in LaTeX (booktabs), means only."""
+    """All tables in LaTeX (booktabs), means first, then differences to the input."""
     parts = []
     for suite in dict.fromkeys(score.suite for score in scores):
-        header, body = table_of(scores, suite)
-        rows = [[value.partition(" [")[0] for value in line] for line in body]
-        text = "\n".join("  " + " & ".join(map(escaped, line)) + r" \\" for line in rows)
-        parts.append(
-            f"% {suite}\n\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}\n  \\toprule\n"
-            f"  {' & '.join(map(escaped, header))} \\\\\n  \\midrule\n{text}\n  \\bottomrule\n\\end{{tabular}}\n"
-        )
+        for title, write in ((suite, cell), (f"{suite}: difference to the input", gain_cell)):
+            header, body = table_of(scores, suite, write)
+            text = "\n".join("  " + " & ".join(map(escaped, line)) + r" \\" for line in body)
+            parts.append(
+                f"% {title}\n\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}\n  \\toprule\n"
+                f"  {' & '.join(map(escaped, header))} \\\\\n  \\midrule\n{text}\n  \\bottomrule\n\\end{{tabular}}\n"
+            )
     return "\n".join(parts)
 
 

@@ -198,11 +198,29 @@ def test_two_processes_count_every_image_once(run_test, clean, tmp_path):
     distributed = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.num_nodes", "1"]
     done = subprocess.run([*command, *distributed], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr
     files = list((both / "rows").iterdir())
     counts = [len(file.read_text().splitlines()) for file in files]
     assert len(files) == 2
     assert sum(counts) == len(rows(alone))
     assert table(both) == table(alone)
+
+
+def test_a_failure_in_the_second_process_fails_the_run(clean, tmp_path):
+    (clean / "bad.png").write_text("hello")  # The second of four: it belongs to the second process.
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "ldrps.cli", "test", "-s", "noise_25", "--clean", str(clean), *BASELINES]
+    command += ["--output", str(run), *QUICK, "--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert "bad.png is not a picture" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {row["name"] for row in rows(run) if row["error"]} == {"bad"}
+    assert (run / "report.html").exists()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert again.returncode == 2
+    assert "holds a run already" in again.stderr
+    assert "Traceback" not in again.stderr
 
 
 def test_one_failing_image_is_a_row_and_the_run_goes_on(run_test, clean, tmp_path):
@@ -214,7 +232,7 @@ def test_one_failing_image_is_a_row_and_the_run_goes_on(run_test, clean, tmp_pat
     assert code == 1
     failed = {row["name"]: row["error"] for row in rows(run) if row["error"] is not None}
     assert failed.keys() == {"astronaut", "bad"}
-    assert "squares are beneath me" in failed["astronaut"]
+    assert failed["astronaut"] == "KeyError: 'squares are beneath me'"
     assert "is not a picture" in failed["bad"]
     assert "astronaut" in printed.err
     assert len([row for row in rows(run) if row["error"] is None and row["restorer"] == "stubborn"]) == 2
@@ -270,7 +288,8 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_rows(clean, tmp_path):
 
 
 def test_wrong_use_is_one_sentence(run_test, clean, pairs_folder, tmp_path):
-    run = tmp_path / "run"
+    run, named = tmp_path / "run", tmp_path / "input.yaml"
+    named.write_text("model: {class_path: ldrps.baselines.gamma.Gamma}")
     for arguments, sentence in (
         (("--clean", clean, "--output", run), "--clean needs --suite NAME"),
         (("--pairs", pairs_folder, "-s", "haze", "--output", run), "leave --suite and --limit out"),
@@ -279,6 +298,11 @@ def test_wrong_use_is_one_sentence(run_test, clean, pairs_folder, tmp_path):
         (("--clean", clean, "-s", "haze", "--output", run, "--config", "blnd"), "neither a file nor a preset"),
         (("--clean", clean, "-s", "haze", "--output", run, "--protocol", "mine"), "neither a file nor a preset"),
         (("--clean", clean, "-s", "haze", "--output", run, "--shard", "2/2", *BASELINES), "shard='2/2' must be i/n"),
+        (("--clean", clean, "-s", "haze", "--output", run, "--limit", 0, *BASELINES), "limit=0 must be at least 1"),
+        (
+            ("--clean", clean, "-s", "haze", "--output", run, "--config", named, "--no-baselines"),
+            "cannot be called 'input'",
+        ),
     ):
         code, printed = run_test(*arguments)
         assert code == 2, arguments
@@ -287,16 +311,19 @@ def test_wrong_use_is_one_sentence(run_test, clean, pairs_folder, tmp_path):
     assert main(["report", str(tmp_path)]) == 2
 
 
-@pytest.mark.parametrize("trouble", ["unmatched", "no_target", "size"])
+@pytest.mark.parametrize("trouble", ["unmatched", "no_target", "size", "doubled"])
 def test_pairs_that_do_not_match_are_named(run_test, pairs_folder, tmp_path, trouble):
     if trouble == "unmatched":
         (pairs_folder / "target" / "1.png").unlink()
     elif trouble == "no_target":
         (pairs_folder / "target").rename(pairs_folder / "elsewhere")
+    elif trouble == "doubled":
+        shutil.copy(pairs_folder / "input" / "1.png", pairs_folder / "input" / "1.jpg")
     else:
         Image.new("RGB", (9, 9)).save(pairs_folder / "target" / "1.png")
     code, printed = run_test("--pairs", pairs_folder, "--output", tmp_path / "run", *BASELINES)
     expected = {"unmatched": "not in both", "no_target": "is missing", "size": "is 32 x 32 pixels but its target"}
+    expected["doubled"] = "several files called '1'"
     assert expected[trouble] in printed.err
     assert code == (1 if trouble == "size" else 2)
 
