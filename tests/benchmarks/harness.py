@@ -52,7 +52,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=None)
     parser.add_argument("--images", type=int, default=16)
-    parser.add_argument("--many", type=int, default=10_000)
+    parser.add_argument(
+        "--many", type=int, default=10_000, help="images whose memory is compared with that of 100; 0 skips it"
+    )
+    parser.add_argument("--restorers", nargs="+", default=["nothing", "blind"], help="which to time")
     parser.add_argument("--memory-of", type=int, default=None, help="(internal) peak memory of that many images")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -70,7 +73,8 @@ def main():
         for name, image in load_photos(options.data or None, options.images).items():
             write_picture(to_pil(image), folder / "clean" / f"{name}.png")
         rows = []
-        for label, config in (("nothing", nothing), ("blind", "blind")):
+        for label in options.restorers:
+            config = nothing if label == "nothing" else label
             timed(folder / f"warm {label}", folder / "clean", "--config", config, "--limit", 1)
             seconds, count, restoring = timed(folder / label, folder / "clean", "--config", config)
             overhead = seconds - restoring
@@ -80,6 +84,8 @@ def main():
             )
         columns = ["restorer", "images", "seconds an image", "restoring", "everything else, ms", "share"]
         print(markdown(columns, rows))  # noqa: T201
+        if not options.many:
+            return
         command = [sys.executable, "-m", "tests.benchmarks.harness", "--memory-of"]
         peaks = {
             count: subprocess.run([*command, str(count)], capture_output=True, text=True, check=True).stderr.split()[-1]
