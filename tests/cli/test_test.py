@@ -139,7 +139,8 @@ def killed_at_random(arguments, run, moment):
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
     if moment.random() < 0.6:
-        while process.is_alive() and written() == before:
+        deadline = time.monotonic() + 60
+        while process.is_alive() and written() == before and time.monotonic() < deadline:
             time.sleep(0.001)
     time.sleep(moment.uniform(0, 0.3))
     was_running = process.is_alive()
@@ -280,6 +281,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_rows(clean, tmp_path):
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
     process.join(120)
+    process.kill()
     assert process.exitcode == 1
     assert "ldrps: the disk is full" in errors.read_text()
     assert "Traceback" not in errors.read_text()
