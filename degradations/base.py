@@ -70,6 +70,11 @@ class Degradation(ABC):
         return self.degrade(working, self.sample_parameters(generators)).to(image.dtype)
 
 
+def eight_bit(image: Tensor) -> Tensor:
+    """Round to multiples of 1 / 255, as an 8-bit file would."""
+    return (image * 255).round_().div_(255)
+
+
 def per_image(values: Tensor, image: Tensor) -> Tensor:
     """Reshape one value per image, (B,), to multiply images, (B, 1, 1, 1), on their device."""
     return values.to(image).view(-1, 1, 1, 1)

@@ -41,9 +41,11 @@ class LowLight(Degradation):
     def degrade(self, image: Tensor, parameters: Parameters) -> Tensor:
         """See `Degradation.degrade`."""
         gamma, stops, sigma = (per_image(parameters[name], image) for name in ("gamma", "stops", "sigma"))
-        noise = normal_field(parameters["seed"], image.shape[1:], image)
         # A curve flatter than a line is infinitely steep at black, which no gradient survives.
-        return (image.clamp_min(1e-8) ** gamma * 2**-stops + sigma * noise).clamp(0, 1)
+        dark = image.clamp_min(1e-8) ** gamma * 2**-stops
+        if (parameters["sigma"] > 0).any():
+            dark = dark + sigma * normal_field(parameters["seed"], image.shape[1:], image)
+        return dark.clamp(0, 1)
 
     def words(self, parameters: Parameters) -> list[tuple[str, ...]]:
         """See `Degradation.words`; noise is named where there is some."""

@@ -6,7 +6,7 @@ import torch
 from kornia.color import rgb_to_grayscale
 from torch import Tensor
 
-from degradations.base import Degradation, per_image
+from degradations.base import Degradation, eight_bit, per_image
 from degradations.checks import Interval, check_interval, check_probability
 from degradations.drawing import Generators, coins, from_seed, seeds, uniform
 from degradations.parameters import Parameters
@@ -58,7 +58,7 @@ class PoissonNoise(Degradation):
         ):
             clean = rgb_to_grayscale(row) if is_grey else row
             if peak == 0:
-                clean = (clean * 255).round_().div_(255)
+                clean = eight_bit(clean)
                 peak = 2 ** ceil(log2(count_levels(clean)))
             # Counted on the CPU, so that a device changes nothing.
             count = torch.poisson((clean * peak).cpu(), generator=from_seed(seed)).to(row)

@@ -12,7 +12,7 @@ import torch
 from PIL import features
 from torch import Tensor
 
-from degradations.base import Degradation
+from degradations.base import Degradation, eight_bit
 from degradations.checks import check_images
 from degradations.description import Description, build, describe
 from degradations.parameters import Parameters
@@ -94,7 +94,6 @@ def degrade_with_receipt(
     Raises:
         ValueError: If the image is not RGB in [0, 1].
     """
-    check_images(image[None])
     parameters = degradation.sample_parameters([generator])
     degraded = degrade_one(image, degradation, parameters)
     receipt = Receipt(
@@ -113,9 +112,14 @@ def degrade_with_receipt(
 
 
 def degrade_one(image: Tensor, degradation: Degradation, parameters: Parameters) -> Tensor:
-    """Degrade one image, shape (3, H, W), and round to 8 bits."""
+    """Degrade one image, shape (3, H, W), and round to 8 bits.
+
+    Raises:
+        ValueError: If the image is not RGB in [0, 1].
+    """
+    check_images(image[None])
     with torch.no_grad():
-        return (degradation.degrade(image[None].float(), parameters)[0].clamp(0, 1) * 255).round() / 255
+        return eight_bit(degradation.degrade(image[None].float(), parameters)[0].clamp(0, 1))
 
 
 def restored_parameters(plain: dict[str, Any]) -> Parameters:

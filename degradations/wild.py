@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from degradations.base import Degradation
+from degradations.base import Degradation, eight_bit
 from degradations.box_blur import BoxBlur
 from degradations.camera_shake import CameraShake
 from degradations.checks import IntegerInterval, Interval, check_interval, check_probability
@@ -215,8 +215,3 @@ def check_per_stage(name: str, probabilities: tuple[float, ...], count: int) -> 
         raise ValueError(f"{name}={list(probabilities)} must be {count} probabilities, one a stage")
     for probability in probabilities:
         check_probability(name, probability)
-
-
-def eight_bit(image: Tensor) -> Tensor:
-    """Round to multiples of 1 / 255."""
-    return (image * 255).round_().div_(255)

@@ -34,6 +34,10 @@ class Step:
     timestep: int
     images: Callable[[], Tensor]
 
+    def frames(self, count: int) -> set[int]:
+        """Numbers of the steps that a film strip of `count` frames shows, from the first to the last."""
+        return {round(number * (self.count - 1) / max(1, count - 1)) for number in range(count)}
+
 
 StepListener = Callable[[Sequence[Sample], Step], None]
 

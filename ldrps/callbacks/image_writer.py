@@ -88,7 +88,7 @@ class ImageWriter(BasePredictionWriter):
             write_picture(to_pil(torch.cat(frames, dim=2)), self._path(f"{sample.name}.trajectory"))
 
     def _keep_frame(self, samples: Sequence[Sample], step: Step) -> None:
-        wanted = {round(number * (step.count - 1) / max(1, self.trajectory - 1)) for number in range(self.trajectory)}
+        wanted = step.frames(self.trajectory)
         if step.index == 0:
             self._frames.update({sample.name: [] for sample in samples})
         if step.index in wanted:

@@ -1,16 +1,10 @@
 """Scores a test run: rows as images finish, tables and pictures at the end."""
 
-import resource
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from torch import Tensor
@@ -28,28 +22,8 @@ from ldrps.restorer import Restorer, Step
 from ldrps.results.conclusion import conclude, print_scores
 from ldrps.results.pictures import Previews, film_strip, write_jpeg
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
+from ldrps.results.scoring import failure, measurable, score
 from ldrps.results.versions import software
-
-
-@dataclass(frozen=True)
-class Measurable:
-    """An image to score: a result, or the degraded image itself.
-
-    Attributes:
-        restorer: Name of the method, or ``input``.
-        sample: What it was made of.
-        image: Shape (3, H, W), range [0, 1].
-        seconds: Time it took.
-    """
-
-    restorer: str
-    sample: Sample
-    image: Tensor
-    seconds: float
-
-    def kind(self) -> tuple[str, tuple[int, ...], bool]:
-        """Images of one kind are scored in one batch."""
-        return self.restorer, tuple(self.image.shape), self.sample.target is None
 
 
 class Results(Callback):
@@ -151,7 +125,7 @@ class Results(Callback):
     ) -> None:
         """Score one batch and write its rows."""
         rows = [failure(outcome) for outcome in outputs if outcome.restored is None]
-        rows += self._score(measurable(outputs), pl_module.device)
+        rows += score(measurable(outputs), self._available, pl_module.device)
         # Pictures first: a row promises that everything of its result is there.
         if self.output is not None and self.pictures:
             self._write_previews(outputs, pl_module)
@@ -169,48 +143,18 @@ class Results(Callback):
         if self.folder is None:
             print_scores(self.rows, {"not_available": self._unavailable})
         elif trainer.is_global_zero:
-            conclude(self.folder)
+            rows = conclude(self.folder)
             page = self.folder.path / "report.html"
             Console().print(f"report: {page}", highlight=False, soft_wrap=True, markup=False)
             # The first process answers for all: what failed in another one fails the run.
             if trainer.world_size > 1:
-                failed = [row for row in self.folder.rows() if row.error is not None]
+                failed = [row for row in rows if row.error is not None]
                 done = [record for record in pl_module.records if record.error is None]
                 pl_module.records = [*done, *(Record(row.name, row.error, row.seconds) for row in failed)]
         else:
             pl_module.records.clear()
         # Nobody leaves before the tables exist: Lightning kills the others when one process ends.
         trainer.strategy.barrier("concluded")
-
-    def _score(self, results: Sequence[Measurable], device: torch.device) -> list[Row]:
-        """Score images of one method and size together."""
-        rows = []
-        for _, group in groupby(sorted(results, key=Measurable.kind), key=Measurable.kind):
-            rows += self._score_group(list(group), device)
-        return rows
-
-    def _score_group(self, results: Sequence[Measurable], device: torch.device) -> list[Row]:
-        restored = torch.stack([result.image for result in results]).to(device)
-        targets = [result.sample.target for result in results if result.sample.target is not None]
-        target = torch.stack(targets).to(device) if targets else None
-        columns: dict[str, Sequence[float | None]] = {}
-        broken: dict[str, str] = {}
-        for metric in self._available:
-            try:
-                columns[metric.column] = metric(restored, target)
-            except Exception as error:
-                columns[metric.column] = [None] * len(results)
-                broken[metric.column] = f"error: {' '.join(str(error).split())}"
-        peak = peak_mib(device)
-        rows = []
-        for number, result in enumerate(results):
-            values = {name: numbers[number] for name, numbers in columns.items()}
-            odd = {name: str(value) for name, value in values.items() if value is not None and not isfinite(value)}
-            odd |= broken
-            kept = {name: None if name in odd else value for name, value in values.items()}
-            sample = result.sample
-            rows.append(Row(sample.suite, sample.name, sample.key, result.restorer, kept, odd, result.seconds, peak))
-        return rows
 
     def _write_previews(self, outcomes: Sequence[Outcome], restorer: Restorer) -> None:
         previews = Previews(self.output or Path())
@@ -228,7 +172,7 @@ class Results(Callback):
 
     def _keep_frame(self, name: str, samples: Sequence[Sample], step: Step) -> None:
         frames = self._frames.setdefault(name, [])
-        wanted = {round(number * (step.count - 1) / max(1, self.trajectory - 1)) for number in range(self.trajectory)}
+        wanted = step.frames(self.trajectory)
         if step.index in wanted and len(frames) < len(wanted):
             frames.append(step.images()[0].cpu())
 
@@ -246,38 +190,8 @@ def default_metrics() -> list[Metric]:
     return [*fidelity, *learned, *(PyIQA(name) for name in ("niqe", "pi", "musiq"))]
 
 
-def measurable(outcomes: Sequence[Outcome]) -> list[Measurable]:
-    """List what can be scored: each input once, and every result."""
-    inputs: dict[int, Measurable] = {}
-    results = []
-    for outcome in outcomes:
-        sample = outcome.sample
-        if isinstance(sample, Sample):
-            inputs[id(sample)] = Measurable(INPUT, sample, sample.image, 0.0)
-            if outcome.restored is not None:
-                results.append(Measurable(outcome.restorer, sample, outcome.restored, outcome.seconds))
-    return [*inputs.values(), *results]
-
-
-def failure(outcome: Outcome) -> Row:
-    """Make the row of an image that has no result."""
-    sample = outcome.sample
-    name = sample.name or str(sample.path)
-    key = sample.key if isinstance(sample, Sample) else ""
-    return Row(sample.suite, name, key, outcome.restorer, seconds=outcome.seconds, error=outcome.error)
-
-
 def all_finished(
     finished: set[tuple[str, str, str, str]], restorers: Sequence[str], suite: str, name: str, key: str
 ) -> bool:
     """Whether every method's result of an image has been written."""
     return all((suite, name, key, restorer) in finished for restorer in restorers)
-
-
-def peak_mib(device: torch.device) -> float:
-    """Largest memory so far in MiB: the device's on a GPU, the process's elsewhere."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -5,16 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from pytorch_lightning import LightningDataModule
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from degradations.base import Degradation
 from degradations.description import describe
-from degradations.receipts import degrade_with_receipt, fingerprint
+from degradations.receipts import degrade_one, fingerprint
 from degradations.suites import load_suites, merged
+from ldrps.data.centre_crop import centre_crop
 from ldrps.data.image_files import read_picture
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
@@ -68,8 +66,9 @@ class DegradedFiles(Dataset[Entry]):
         if self.is_finished(suite, name, key):
             return Finished(suite, name)
         try:
-            degraded, _ = degrade_with_receipt(target, self.suites[suite], image_generator(target, self.seed), suite)
-        except Exception as error:
+            parameters = self.suites[suite].sample_parameters([image_generator(target, self.seed)])
+            degraded = degrade_one(target, self.suites[suite], parameters)
+        except Exception as error:  # Whatever a suite of the user's own raises costs its image only.
             return Unreadable(path, f"{path} could not be degraded by {suite}: {error}", suite, name)
         return Sample(name, path, degraded, None, target, suite, key)
 
@@ -148,22 +147,3 @@ class CleanData(LightningDataModule):
 def digest_of(names: Sequence[str]) -> dict[str, Any]:
     """Number of images and a hash of their names, by which a run folder knows its data again."""
     return {"count": len(names), "names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
-
-
-def centre_crop(image: Tensor, side: int) -> Tensor:
-    """Cut a square from the centre, shape (3, side, side); smaller images are enlarged (bicubic) to fit first.
-
-    Example:
-        >>> centre_crop(torch.rand(3, 40, 70), 64).shape
-        torch.Size([3, 64, 64])
-    """
-    height, width = image.shape[1:]
-    if min(height, width) < side:
-        scale = side / min(height, width)
-        size = [max(side, round(length * scale)) for length in (height, width)]
-        enlarged = F.interpolate(image[None], size=size, mode="bicubic", antialias=True)[0].clamp(0, 1)
-        # Eight bits, as the file of an enlarged image would hold it.
-        image = (enlarged * 255).round() / 255
-        height, width = size
-    top, left = (height - side) // 2, (width - side) // 2
-    return torch.clone(image[:, top : top + side, left : left + side])

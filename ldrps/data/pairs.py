@@ -8,7 +8,8 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from degradations.receipts import fingerprint
-from ldrps.data.clean import IsFinished, centre_crop, digest_of
+from ldrps.data.centre_crop import centre_crop
+from ldrps.data.clean import IsFinished, digest_of
 from ldrps.data.image_files import read_picture
 from ldrps.data.images import find_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
@@ -117,17 +118,21 @@ class PairedData(LightningDataModule):
             )
         self.pairs = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)]
 
+    @property
+    def suite(self) -> str:
+        """What results call the folder: its own name."""
+        return Path(self.folder).resolve().name
+
     def describe(self) -> dict[str, Any]:
         """What of the data a result depends on, besides the pixels."""
         kinds = [self.input_name, self.target_name]
         images = digest_of([stem for _, _, stem in self.pairs])
-        return {"suites": {Path(self.folder).resolve().name: kinds}, "crop_px": self.crop_px, "images": images}
+        return {"suites": {self.suite: kinds}, "crop_px": self.crop_px, "images": images}
 
     def test_dataloader(self) -> DataLoader[Entry]:
         """All pairs in order, as lists of samples."""
         pairs = own_part(self.pairs, self.shard, self.trainer)
-        suite = Path(self.folder).resolve().name
-        dataset = PairedFiles(pairs, self.max_pixels, suite, self.crop_px, self.is_finished)
+        dataset = PairedFiles(pairs, self.max_pixels, self.suite, self.crop_px, self.is_finished)
         return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
 
     def _by_stem(self, name: str) -> dict[str, Path]:

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from degradations.base import eight_bit
+
 Color = Literal["rgb", "y"]
 
 
@@ -73,7 +75,7 @@ class Metric(ABC):
         return [float(value) for value in self.measure(preds, reference)]
 
     def _prepared(self, image: Tensor) -> Tensor:
-        stored = (image.clamp(0, 1) * 255).round() / 255
+        stored = eight_bit(image.clamp(0, 1))
         edge = self.border_px
         stored = stored[:, :, edge : stored.shape[2] - edge, edge : stored.shape[3] - edge]
         return luma(stored) if self.color == "y" else stored

@@ -10,10 +10,13 @@ from ldrps.data.image_files import write_picture
 from ldrps.data.safe_files import complete_or_absent
 from ldrps.results.pictures import Previews, grid, quality_against_seconds
 from ldrps.results.report import write_report
-from ldrps.results.run_folder import INPUT, Row, RunFolder
+from ldrps.results.run_folder import Row, RunFolder
 from ldrps.results.summary import (
     OVERALL,
     Score,
+    count_images,
+    main_metric,
+    methods_of,
     seconds_of,
     short_cell,
     summarise,
@@ -28,8 +31,8 @@ MANY_SUITES = 3
 """From more suites on, the screen shows an overview instead of every table."""
 
 
-def conclude(folder: RunFolder) -> list[Score]:
-    """Merge the rows of all processes and write everything that follows from them.
+def conclude(folder: RunFolder) -> list[Row]:
+    """Merge the rows of all processes, write everything that follows from them, and return them.
 
     Raises:
         ValueError: If the folder is no run folder.
@@ -50,7 +53,7 @@ def conclude(folder: RunFolder) -> list[Score]:
     previews = Previews(folder.path)
     is_better = information["higher_is_better"].get(metric, True)
     for suite in sorted({row.suite for row in rows}):
-        for restorer in sorted({row.restorer for row in rows if row.suite == suite and row.restorer != INPUT}):
+        for restorer in methods_of(rows, suite):
             picture = grid(rows, previews, suite, restorer, metric, is_better)
             if picture is not None:
                 write_picture(picture, folder.path / "grids" / f"{suite}.{restorer}.png")
@@ -59,13 +62,7 @@ def conclude(folder: RunFolder) -> list[Score]:
         write_picture(plot, folder.path / "quality_against_seconds.png")
     write_report(folder, rows, scores)
     print_scores(rows, information, scores)
-    return scores
-
-
-def main_metric(scores: Sequence[Score]) -> str:
-    """The measure that pictures are ranked by: PSNR if there is one, else the first."""
-    metrics = list(dict.fromkeys(score.metric for score in scores))
-    return next((metric for metric in metrics if metric.startswith("psnr")), metrics[0] if metrics else "psnr")
+    return rows
 
 
 def print_scores(rows: Sequence[Row], information: Mapping[str, Any], scores: Sequence[Score] | None = None) -> None:
@@ -84,10 +81,10 @@ def print_scores(rows: Sequence[Row], information: Mapping[str, Any], scores: Se
         for line in body:
             table.add_row(*line)
         console.print(table)
-    failed = len({row.identity[:3] for row in rows if row.error is not None})
+    failed = count_images([row for row in rows if row.error is not None])
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in seconds_of(rows).items())
     lines = [
-        f"{len({row.identity[:3] for row in rows})} images, {failed} of them with a failure; "
+        f"{count_images(rows)} images, {failed} of them with a failure; "
         "mean and half the width of its 95 % bootstrap interval",
         f"median seconds an image: {seconds or 'nothing restored'}",
         *(f"{name} is not available: {reason}" for name, reason in information["not_available"].items()),

@@ -9,7 +9,7 @@ from typing import Any
 from ldrps.data.safe_files import complete_or_absent
 from ldrps.results.pictures import Previews, best_median_worst
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
-from ldrps.results.summary import Score, seconds_of, table_of
+from ldrps.results.summary import Score, count_images, main_metric, methods_of, seconds_of, table_of
 
 TEMPLATE = "report.html.j2"
 
@@ -25,8 +25,8 @@ def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]
     environment = Environment(loader=PackageLoader("ldrps.results", "."), autoescape=True, undefined=StrictUndefined)
     run = folder.read_settings()
     suites = list(dict.fromkeys(score.suite for score in scores))
-    metrics = list(dict.fromkeys(score.metric for score in scores))
-    ranked_by = next((metric for metric in metrics if metric.startswith("psnr")), metrics[0] if metrics else "")
+    ranked_by = main_metric(scores)
+    failures = [row for row in rows if row.error is not None]
     page = environment.get_template(TEMPLATE).render(
         title=folder.path.resolve().name,
         tables=[(suite, *table_of(scores, suite)) for suite in suites],
@@ -39,12 +39,12 @@ def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]
         strips=[(path.stem, embedded(path)) for path in sorted((folder.path / "trajectories").glob("*.jpg"))],
         seconds=seconds_of(rows),
         memory=max((row.peak_mib for row in rows), default=0.0),
-        failures=[row for row in rows if row.error is not None],
+        failures=failures,
         metrics=run["settings"]["metrics"],
         information=run["information"],
         settings=json.dumps(run["settings"], indent=1),
-        count=len({row.identity[:3] for row in rows}),
-        failed=len({row.identity[:3] for row in rows if row.error is not None}),
+        count=count_images(rows),
+        failed=count_images(failures),
         continued=[entry["software"] for entry in run.get("continued", [])],
     )
     path = folder.path / "report.html"
@@ -71,8 +71,8 @@ def examples(
     """Before and after of the best, median and worst result of each method whose pictures were kept."""
     previews = Previews(folder.path)
     found = []
-    for restorer in sorted({row.restorer for row in rows if row.suite == suite and row.restorer != INPUT}):
-        is_better = run["information"]["higher_is_better"].get(metric, True)
+    is_better = run["information"]["higher_is_better"].get(metric, True)
+    for restorer in methods_of(rows, suite):
         for label, row in best_median_worst(rows, suite, restorer, metric, is_better):
             files = {kind: previews.path(suite, row.name, kind) for kind in (INPUT, restorer, TARGET)}
             if not all(path.is_file() for path in (files[INPUT], files[restorer])):

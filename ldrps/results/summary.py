@@ -115,6 +115,22 @@ def _score(
     return replace(score, gain=float(np.mean(gains)), gain_low=gain_low, gain_high=gain_high)
 
 
+def main_metric(scores: Sequence[Score]) -> str:
+    """The measure that pictures are ranked by: PSNR if there is one, else the first."""
+    metrics = list(dict.fromkeys(score.metric for score in scores))
+    return next((metric for metric in metrics if metric.startswith("psnr")), metrics[0] if metrics else "psnr")
+
+
+def count_images(rows: Sequence[Row]) -> int:
+    """Number of images the rows are about, each counted once a suite."""
+    return len({row.identity[:3] for row in rows})
+
+
+def methods_of(rows: Sequence[Row], suite: str) -> list[str]:
+    """Names of the methods that have rows of a suite."""
+    return sorted({row.restorer for row in rows if row.suite == suite and row.restorer != INPUT})
+
+
 def seconds_of(rows: Sequence[Row]) -> dict[str, float]:
     """Median seconds an image of each method."""
     times: dict[str, list[float]] = {}

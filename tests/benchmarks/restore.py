@@ -18,10 +18,12 @@ from PIL import Image
 from rich.progress import track
 from skimage import data as skimage_data
 
+from degradations.base import eight_bit
 from degradations.gaussian_noise import GaussianNoise
 from degradations.haze import Haze
 from degradations.low_light import LowLight
 from degradations.pipeline import Sequence
+from ldrps.data.centre_crop import centre_crop
 from ldrps.data.image_files import read_picture, to_pil, to_tensor, write_picture
 from ldrps.data.images import find_images
 from ldrps.metrics.fidelity import PSNR, SSIM
@@ -45,23 +47,18 @@ def load_photos(folder, limit):
     if folder is None:
         names = ("astronaut", "cat", "coffee", "rocket", "motorcycle_left")
         loaded = [
-            (name, Image.fromarray(getattr(skimage_data, name)())) for name in names if hasattr(skimage_data, name)
+            (name, to_tensor(Image.fromarray(getattr(skimage_data, name)())))
+            for name in names
+            if hasattr(skimage_data, name)
         ]
     else:
-        loaded = [(path.stem, to_pil(read_picture(path).image)) for path, _ in find_images(folder)]
-    photos = {}
-    for name, photo in loaded[:limit]:
-        enlarge = max(1.0, SIDE_PX / min(photo.size))
-        photo = photo.resize([round(side * enlarge) for side in photo.size], Image.Resampling.BICUBIC)
-        left, top = (photo.width - SIDE_PX) // 2, (photo.height - SIDE_PX) // 2
-        photos[name] = to_tensor(photo.crop((left, top, left + SIDE_PX, top + SIDE_PX)))
-    return photos
+        loaded = [(path.stem, read_picture(path).image) for path, _ in find_images(folder)]
+    return {name: centre_crop(photo, SIDE_PX) for name, photo in loaded[:limit]}
 
 
 def degrade(name, target):
     """One damage with a seed of the target's own; eight bits, as a file would hold it."""
-    degraded = DAMAGES[name](target[None], [image_generator(target, 0)])[0]
-    return (degraded * 255).round() / 255
+    return eight_bit(DAMAGES[name](target[None], [image_generator(target, 0)])[0])
 
 
 def score(image, target):
