@@ -14,6 +14,7 @@ from ldrps.working_size import WorkingSize
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
 from modules.losses.base import LossTerm
+from modules.outputs.base import Output
 from modules.priors.base import Prior
 
 
@@ -29,6 +30,7 @@ class LDRPS(Restorer):
         alignment: Model of the damage, learnt anew for each image.
         losses: Terms whose gradient guides the sample.
         alignment_losses: Terms the alignment net is fitted by.
+        output: What is made of the decoded sample and the input in the end.
         alignment_optimizer: Optimiser of the alignment net, element-wise (Adam, SGD).
         sampling: Steps, start and recurrences.
         guidance: Strength and phases of the guidance.
@@ -51,6 +53,7 @@ class LDRPS(Restorer):
         alignment: Alignment,
         losses: dict[str, LossTerm],
         alignment_losses: dict[str, LossTerm],
+        output: Output,
         alignment_optimizer: OptimizerFactory = torch.optim.Adam,
         sampling: SamplingSettings = SamplingSettings(),
         guidance: GuidanceSettings = GuidanceSettings(),
@@ -68,6 +71,7 @@ class LDRPS(Restorer):
         self.alignment = alignment
         self.loss_modules = torch.nn.ModuleList(term.loss for term in [*losses.values(), *alignment_losses.values()])
         self.guidance = Guidance(backbone, alignment, losses, alignment_losses, alignment_optimizer, guidance)
+        self.output = output
         self.sampling = sampling
         self.guidance_scale = guidance_scale
         self.working_scale = working_scale
@@ -100,4 +104,6 @@ class LDRPS(Restorer):
             observe(Step(next(index), self.sampling.num_steps, timestep, images))
 
         run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step)
-        return size.leave(restore(size.enter(degraded), run))
+        decoded = size.leave(restore(size.enter(degraded), run))
+        restored = self.output(decoded, degraded, lambda images: size.leave(self.alignment.invert(size.enter(images))))
+        return restored.clamp(0, 1)

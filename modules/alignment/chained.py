@@ -23,8 +23,8 @@ class Chained(Alignment):
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
-        self.first.begin(degraded, generators)
         self.second.begin(degraded, generators)
+        self.first.begin(self.second.invert(degraded), generators)
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""

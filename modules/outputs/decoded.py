@@ -1,0 +1,13 @@
+"""The decoded sample as it is, as in the paper."""
+
+from torch import Tensor
+
+from modules.outputs.base import Output, Undo
+
+
+class Decoded(Output):
+    """out = D(z0): nothing finer than the autoencoder can draw."""
+
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
+        """See `Output.forward`."""
+        return decoded

@@ -1,0 +1,143 @@
+"""What the autoencoder cannot draw, taken back from the input where it is not noise."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from modules.outputs.base import Output, Undo
+from modules.outputs.noise_level import noise_level
+
+OPPONENT = (
+    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
+    (1 / math.sqrt(2), 0, -1 / math.sqrt(2)),
+    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
+)
+"""Orthonormal brightness and two colour differences: photos and their noise are nearly independent across them."""
+
+
+class Wiener(Output):
+    """Wiener filter of the undone input, with the decoded sample as the estimate of the clean spectrum.
+
+    Every overlapping patch of m(y), the input with the learnt damage undone, is taken to cosines; each coefficient is
+    kept in proportion ``p^2 / (p^2 + s^2)``, with p that of the decoded sample and s the noise. Where the input
+    is clean (s = 0) this is m(y) itself, whatever the autoencoder loses; where it is noisy, what the diffusion model does
+    not see is noise. The result is a better estimate of the spectrum than the sample: the next round starts from it.
+
+    Args:
+        patch_px: Side of the patches.
+        stride_px: Distance of neighbouring patches; must divide `patch_px`.
+        num_rounds: How often the filter runs.
+        strength: Factor of the estimated noise level.
+
+    Raises:
+        ValueError: If patch_px or num_rounds is below 1, strength is negative, or stride_px does not divide patch_px.
+
+    References:
+        Yaroslavsky et al. 2001, Transform domain image restoration methods (local cosine filter); Dabov et al. 2007,
+        BM3D, Eq. 9 (the empirical Wiener weights, here without groups).
+    """
+
+    def __init__(self, patch_px: int = 8, stride_px: int = 2, num_rounds: int = 2, strength: float = 1.0) -> None:
+        super().__init__()
+        if patch_px < 1 or stride_px < 1 or patch_px % stride_px:
+            raise ValueError(f"stride_px={stride_px} must divide patch_px={patch_px}, both at least 1")
+        if num_rounds < 1:
+            raise ValueError(f"num_rounds={num_rounds} must be at least 1; use the output Decoded for none")
+        if strength < 0:
+            raise ValueError(f"strength={strength} must not be negative; 0 takes every image for clean")
+        self.patch_px = patch_px
+        self.stride_px = stride_px
+        self.num_rounds = num_rounds
+        self.strength = strength
+
+    @torch.no_grad()
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
+        """See `Output.forward`."""
+        opponent = decoded.new_tensor(OPPONENT)
+        level = self.strength * noise_level(_rotate(degraded, opponent))
+        undone = _rotate(undo(degraded), opponent)
+        noise_variance = (level * _slope(undo, degraded, level.mean(dim=1, keepdim=True))) ** 2
+        estimate = _rotate(decoded, opponent)
+        for _ in range(self.num_rounds):
+            estimate = self.filter(undone, estimate, noise_variance)
+        return _rotate(estimate, opponent.T)
+
+    def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor) -> Tensor:
+        """Filter once.
+
+        Args:
+            noisy: Channels with independent noise, shape (B, C, H, W).
+            pilot: Estimate of them without noise, same shape.
+            noise_variance: Variance of the noise, same shape.
+        """
+        height, width = noisy.shape[-2:]
+        patch = self.patch_px
+        # Room for a whole patch beyond every border, so that border pixels lie in as many patches as others.
+        padding = (patch, patch + -width % patch, patch, patch + -height % patch)
+        noisy, pilot, noise_variance = (
+            F.pad(channels, padding, mode="replicate") for channels in (noisy, pilot, noise_variance)
+        )
+        basis = cosine_basis(patch).to(noisy)
+        total, weights = torch.zeros_like(noisy), torch.zeros_like(noisy)
+        # One shift of the patch grid at a time: the memory of one image instead of one of every patch.
+        for top in range(0, patch, self.stride_px):
+            for left in range(0, patch, self.stride_px):
+                area = (..., slice(top, top - patch or None), slice(left, left - patch or None))
+                filtered, weight = _filter_patches(noisy[area], pilot[area], noise_variance[area], basis)
+                total[area] += filtered
+                weights[area] += weight
+        return (total / weights)[..., patch : patch + height, patch : patch + width]
+
+
+def cosine_basis(size: int) -> Tensor:
+    """Orthonormal cosines, shape (size, size), one a row.
+
+    Example:
+        >>> torch.dist(cosine_basis(8) @ cosine_basis(8).T, torch.eye(8)).item() < 1e-5
+        True
+    """
+    places = torch.arange(size, dtype=torch.float64)
+    basis = torch.cos(math.pi * (2 * places + 1) * places[:, None] / (2 * size)) * math.sqrt(2 / size)
+    basis[0] /= math.sqrt(2)
+    return basis.float()
+
+
+def _filter_patches(noisy: Tensor, pilot: Tensor, noise_variance: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Filter the patches of one grid; returns their weighted pixels and weights, both shape (B, C, H, W)."""
+    variance = F.avg_pool2d(noise_variance, len(basis))[..., :, None, :, None]
+    power = _to_cosines(pilot, basis) ** 2
+    gain = power / (power + variance).clamp(min=1e-12)
+    # The mean of a patch is left alone: a gain on it would darken the picture. Without noise everything is.
+    gain = torch.where(variance <= 1e-12, 1.0, gain)
+    gain[..., 0, :, 0] = 1
+    # Patches whose noise is shrunk most say most (Dabov et al., Eq. 11).
+    weight = 1 / (gain**2).sum(dim=(-3, -1), keepdim=True)
+    filtered = _from_cosines(_to_cosines(noisy, basis) * gain, basis)
+    return filtered * weight.expand_as(gain).reshape(filtered.shape), weight.expand_as(gain).reshape(filtered.shape)
+
+
+def _to_cosines(channels: Tensor, basis: Tensor) -> Tensor:
+    size = len(basis)
+    batch, count, height, width = channels.shape
+    patches = channels.reshape(batch, count, height // size, size, width // size, size)
+    return torch.einsum("ki,bcyixj,lj->bcykxl", basis, patches, basis)
+
+
+def _from_cosines(coefficients: Tensor, basis: Tensor) -> Tensor:
+    patches = torch.einsum("ki,bcykxl,lj->bcyixj", basis, coefficients, basis)
+    batch, count, rows, size, columns, _ = patches.shape
+    return patches.reshape(batch, count, rows * size, columns * size)
+
+
+def _slope(undo: Undo, degraded: Tensor, level: Tensor) -> Tensor:
+    """How much undoing the damage enlarges noise of this level, per pixel, shape (B, 1, H, W)."""
+    step = level.clamp(min=1 / 255)
+    higher, lower = (degraded + step).clamp(0, 1), (degraded - step).clamp(0, 1)
+    enlarged = (undo(higher) - undo(lower)).abs().mean(dim=1, keepdim=True)
+    return enlarged / (higher - lower).mean(dim=1, keepdim=True)
+
+
+def _rotate(channels: Tensor, matrix: Tensor) -> Tensor:
+    return torch.einsum("ij,bjhw->bihw", matrix, channels)
