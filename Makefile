@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 
-.PHONY: help demo test lint check bench bench-degradations bench-harness docs docs-figures clean
+.PHONY: help demo test lint check bench bench-quality bench-ablation bench-degradations bench-harness docs docs-figures clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -32,6 +32,12 @@ check: lint test ## Run everything CI runs.
 
 bench: bench-degradations bench-harness ## Measure speed, quality and cost: make bench DATA=folder-of-clean-photos
 	$(BIN)/python -m tests.benchmarks.restore --data "$(DATA)" --output runs/bench
+
+bench-quality: $(VENV)/.installed ## Restore every suite, beside simple tools (hours): make bench-quality DATA=folder
+	$(BIN)/ldrps test --suite all --clean "$(DATA)" --protocol crops_256 --output runs/quality
+
+bench-ablation: $(VENV)/.installed ## Change one part of the blind preset at a time: make bench-ablation DATA=folder
+	$(BIN)/python -m tests.benchmarks.ablation --data "$(DATA)"
 
 bench-degradations: $(VENV)/.installed ## Measure the wild pipeline beside OpenCV and NumPy (also part of bench).
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -15,6 +15,7 @@ from modules.backbones.base import Backbone, Prediction
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.losses.base import LossTerm
 from modules.losses.l2 import L2
+from modules.outputs.decoded import Decoded
 from modules.priors.base import Semantics
 from modules.priors.null import Null
 
@@ -26,6 +27,7 @@ def make_restorer(folder, dtype="float32", sampling=None, guidance=None, **setti
         "alignment": Identity(),
         "losses": {"l2": LossTerm(L2())},
         "alignment_losses": {"l2": LossTerm(L2())},
+        "output": Decoded(),
         "alignment_optimizer": lambda parameters: torch.optim.Adam(parameters, lr=1e-3),
     }
     sampling = SamplingSettings(num_inference_steps=4, num_refinements=1) if sampling is None else sampling

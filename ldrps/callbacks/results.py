@@ -14,6 +14,7 @@ from ldrps.data.outputs import prepare_folder
 from ldrps.data.pairs import PairedData
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.metrics.base import Metric
+from ldrps.metrics.color_difference import ColorDifference
 from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA, DISTS, LPIPS
 from ldrps.metrics.pyiqa import PyIQA
@@ -185,7 +186,7 @@ class Results(Callback):
 
 def default_metrics() -> list[Metric]:
     """Fidelity always, and what needs packages or weights that may be missing."""
-    fidelity = [PSNR(), PSNRMeanMatched(), SSIM(), MultiScaleSSIM(), VIF()]
+    fidelity = [PSNR(), PSNRMeanMatched(), SSIM(), MultiScaleSSIM(), VIF(), ColorDifference()]
     learned = [LPIPS(), DISTS(), CLIPIQA()]
     return [*fidelity, *learned, *(PyIQA(name) for name in ("niqe", "pi", "musiq"))]
 

@@ -7,12 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
+from modules.alignment.ordinary_photos import COLOR, GREY, damage, greyness
 
 NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.05, 0.93, 0.44
 """Medians over photos of the 1 % and 99 % brightness percentiles and of the mean (670 of the training photos)."""
-
-BLACK_GATE, WHITE_GATE = (0.16, 0.30), (0.75, 0.55)
-"""Where the percentiles begin to be unusual (one photo in ten) and where they are damage (one in fifty)."""
 
 
 class ToneCurve(Alignment):
@@ -51,16 +49,19 @@ class ToneCurve(Alignment):
         black = torch.quantile(smooth.amin(dim=1).flatten(1), self.percentile, dim=1)
         white = torch.quantile(smooth.amax(dim=1).flatten(1), 1 - self.percentile, dim=1)
         white = torch.maximum(white, black + 1 / 64)
-        damage = torch.maximum(_ramp(black, *BLACK_GATE), _ramp(white, *WHITE_GATE))
+        grey = greyness(smooth)
+        unusual = torch.maximum(
+            damage(black, grey, COLOR.black, GREY.black), damage(white, grey, COLOR.white, GREY.white)
+        )
 
         # What black and white were in the photo, if the damage is real: psi(restored_black) = black, and so on.
-        restored_black = black + damage * (NATURAL_BLACK - black)
-        restored_white = white + damage * (NATURAL_WHITE - white)
+        restored_black = black + unusual * (NATURAL_BLACK - black)
+        restored_white = white + unusual * (NATURAL_WHITE - white)
         scale = (white - black) / (restored_white - restored_black)
         offset = black - scale * restored_black
         stretched = ((smooth.mean(dim=1) - _per_pixel(offset)) / _per_pixel(scale)).clamp(0, 1)
         mean = stretched.flatten(1).mean(dim=1).clamp(0.02, 0.98)
-        gamma = (mean.log() / torch.tensor(NATURAL_MEAN).log()).clamp(0.4, 3) ** (damage * self.gamma_strength)
+        gamma = (mean.log() / torch.tensor(NATURAL_MEAN).log()).clamp(0.4, 3) ** (unusual * self.gamma_strength)
 
         self.offset = nn.Parameter(_per_channel(offset))
         self.log_scale = nn.Parameter(_per_channel(scale.log()))
@@ -83,10 +84,6 @@ class ToneCurve(Alignment):
         """See `Alignment.invert`."""
         stretched = ((degraded - self.offset) / self.log_scale.exp()).clamp(0, 1)
         return (stretched ** (-self.log_gamma).exp()).detach()
-
-
-def _ramp(values: Tensor, start: float, end: float) -> Tensor:
-    return ((values - start) / (end - start)).clamp(0, 1)
 
 
 def _per_channel(values: Tensor) -> Tensor:

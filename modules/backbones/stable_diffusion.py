@@ -76,8 +76,9 @@ class StableDiffusion(Backbone):
             )
         self._pipeline = pipeline
         self.scheduler = scheduler
-        self.vae = pipeline.vae.requires_grad_(False).eval()
-        self.unet = pipeline.unet.requires_grad_(False).eval()
+        # Channels last is a quarter to a half faster on CPUs, and what tensor cores want.
+        self.vae = pipeline.vae.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.unet = pipeline.unet.requires_grad_(False).eval().to(memory_format=torch.channels_last)
         self.text_encoder = pipeline.text_encoder.requires_grad_(False).eval()
         self.num_train_timesteps = int(scheduler.config.num_train_timesteps)
         self.downscale_factor = 2 ** (len(self.vae.config.block_out_channels) - 1)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from modules.outputs.base import Output, Undo
+from modules.outputs.blocking_level import blocking_level
 from modules.outputs.noise_level import noise_level
 
 OPPONENT = (
@@ -16,20 +17,23 @@ OPPONENT = (
 )
 """Orthonormal brightness and two colour differences: photos and their noise are nearly independent across them."""
 
+PHOTO_LEVEL = 2 / 255
+"""Noise level that sharp photos without noise seem to have: their own finest texture."""
+
 
 class Wiener(Output):
     """Wiener filter of the undone input, with the decoded sample as the estimate of the clean spectrum.
 
     Every overlapping patch of m(y), the input with the learnt damage undone, is taken to cosines; each coefficient is
     kept in proportion ``p^2 / (p^2 + s^2)``, with p that of the decoded sample and s the noise. Where the input
-    is clean (s = 0) this is m(y) itself, whatever the autoencoder loses; where it is noisy, what the diffusion model does
-    not see is noise. The result is a better estimate of the spectrum than the sample: the next round starts from it.
+    is clean (s = 0) this is m(y) itself, whatever the autoencoder loses; where it is noisy, what the diffusion model
+    does not see is noise. The result is a better estimate of the spectrum than the sample: the next round starts there.
 
     Args:
         patch_px: Side of the patches.
         stride_px: Distance of neighbouring patches; must divide `patch_px`.
         num_rounds: How often the filter runs.
-        strength: Factor of the estimated noise level.
+        strength: Factor of the estimated noise level; below 1, since what several rounds remove is not given back.
 
     Raises:
         ValueError: If patch_px or num_rounds is below 1, strength is negative, or stride_px does not divide patch_px.
@@ -39,7 +43,7 @@ class Wiener(Output):
         BM3D, Eq. 9 (the empirical Wiener weights, here without groups).
     """
 
-    def __init__(self, patch_px: int = 8, stride_px: int = 2, num_rounds: int = 2, strength: float = 1.0) -> None:
+    def __init__(self, patch_px: int = 8, stride_px: int = 2, num_rounds: int = 3, strength: float = 0.9) -> None:
         super().__init__()
         if patch_px < 1 or stride_px < 1 or patch_px % stride_px:
             raise ValueError(f"stride_px={stride_px} must divide patch_px={patch_px}, both at least 1")
@@ -56,7 +60,7 @@ class Wiener(Output):
     def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
         """See `Output.forward`."""
         opponent = decoded.new_tensor(OPPONENT)
-        level = self.strength * noise_level(_rotate(degraded, opponent))
+        level = self.strength * error_level(_rotate(degraded, opponent))
         undone = _rotate(undo(degraded), opponent)
         noise_variance = (level * _slope(undo, degraded, level.mean(dim=1, keepdim=True))) ** 2
         estimate = _rotate(decoded, opponent)
@@ -89,6 +93,12 @@ class Wiener(Output):
                 total[area] += filtered
                 weights[area] += weight
         return (total / weights)[..., patch : patch + height, patch : patch + width]
+
+
+def error_level(channels: Tensor) -> Tensor:
+    """Standard deviation of what is not photo in each channel, noise and coding errors, shape (B, C, 1, 1)."""
+    noise_variance = (noise_level(channels) ** 2 - PHOTO_LEVEL**2).clamp(min=0)
+    return (noise_variance + blocking_level(channels) ** 2).sqrt()
 
 
 def cosine_basis(size: int) -> Tensor:

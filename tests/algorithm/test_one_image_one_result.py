@@ -6,7 +6,9 @@ import torch
 from ldrps.guidance import GuidanceSettings
 from ldrps.sampling import SamplingSettings, image_generator
 from modules.alignment.affine import Affine
+from modules.alignment.chained import Chained
 from modules.alignment.fpam import FPAM
+from modules.alignment.haze import Haze
 from modules.alignment.plain_stack import PlainStack
 from modules.alignment.tone_curve import ToneCurve
 from modules.losses.adversarial import Adversarial
@@ -16,11 +18,13 @@ from modules.losses.exposure import Exposure
 from modules.losses.l2 import L2
 from modules.losses.perceptual import Perceptual
 from modules.losses.residual_adversarial import ResidualAdversarial
+from modules.outputs.wiener import Wiener
 from tests.builders import generators, make_guidance, make_restorer
 
 ALIGNMENTS = {
     "affine": Affine(),
     "tone_curve": ToneCurve(),
+    "haze_tone_curve": Chained(ToneCurve(), Haze(num_iterations=20)),
     "fpam": FPAM(width=8),
     "fpam_random": FPAM(width=8, use_mean_channel=True, start_from_identity=False),
     "plain": PlainStack(width=8),
@@ -42,6 +46,7 @@ def full_settings():
         },
         "sampling": SamplingSettings(num_inference_steps=14, num_refinements=1, strength=0.43, num_free_chains=1),
         "guidance": GuidanceSettings(strength=0.2, alignment_until=800),
+        "output": Wiener(),
     }
 
 

@@ -11,6 +11,7 @@ from degradations.gaussian_noise import GaussianNoise
 from degradations.haze import Haze
 from degradations.low_light import LowLight
 from degradations.pipeline import Sequence
+from ldrps.baselines.non_local_means import NonLocalMeans
 from ldrps.data.image_files import to_tensor
 from ldrps.presets import PACKAGE, load_preset
 
@@ -63,6 +64,21 @@ def test_the_default_preset_restores_every_damage(blind, photo, damage, gain_db)
     degraded = damage(photo[None], [torch.Generator().manual_seed(0)])
     restored = blind.restore(degraded, [None])[0]
     assert psnr(restored, photo) > psnr(degraded[0], photo) + gain_db
+
+
+@pytest.mark.parametrize("sigma", [15, 25])
+def test_the_default_preset_beats_non_local_means_on_noise(blind, photo, sigma):
+    noisy = GaussianNoise((sigma / 255, sigma / 255))(photo[None], [torch.Generator().manual_seed(0)])
+    tool = NonLocalMeans().restore(noisy, [None])[0]
+    assert psnr(blind.restore(noisy, [None])[0], photo) > psnr(tool, photo) + 0.3
+
+
+def test_the_default_preset_loses_nothing_of_a_clean_photo(blind):
+    # Enlarged, so that nothing in it is as fine as noise.
+    photo = to_tensor(
+        Image.fromarray(skimage_data.astronaut()[:96, 100:196]).resize((192, 192), Image.Resampling.BICUBIC)
+    )
+    assert psnr(blind.restore(photo[None], [None])[0], photo) > 45
 
 
 def test_a_whole_run_of_the_default_preset_is_the_same_in_a_batch(blind, photo):

@@ -10,6 +10,7 @@ from degradations.haze import Haze
 from degradations.low_light import LowLight
 from ldrps.baselines.base import Baseline
 from ldrps.baselines.dark_channel import DarkChannel
+from ldrps.baselines.gain import Gain
 from ldrps.baselines.gamma import Gamma
 from ldrps.baselines.non_local_means import NonLocalMeans
 from ldrps.baselines.stretch import Stretch
@@ -51,3 +52,11 @@ def test_each_removes_what_it_is_for(restorer, damage, gain, photo):
     degraded = damage(photo, generators(0))
     restored = restorer.restore(degraded, [None])
     assert float((restored - photo).abs().mean()) < gain * float((degraded - photo).abs().mean())
+
+
+def test_a_gain_takes_a_dark_photo_to_mid_grey_and_keeps_its_colours(photo):
+    brightened = Gain().restore(photo * 0.2, [None])
+    inside = brightened < 0.999
+    assert float(brightened.mean()) == pytest.approx(0.5, abs=0.03)
+    ratio = (brightened / (photo * 0.2).clamp(min=1e-6))[inside & (photo > 0.1)]
+    torch.testing.assert_close(ratio, ratio.median().expand_as(ratio), rtol=1e-3, atol=0)

@@ -13,6 +13,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 import ldrps.metrics
 from ldrps.callbacks.results import default_metrics
 from ldrps.metrics.base import Metric, luma
+from ldrps.metrics.color_difference import ColorDifference
 from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA
 from ldrps.metrics.vif import VIF
@@ -72,6 +73,21 @@ def test_vif_and_ms_ssim_are_torchmetrics(photos):
         preds, stored, data_range=1.0, reduction="none"
     )
     assert MultiScaleSSIM()(preds, target) == pytest.approx(exact.tolist(), abs=1e-6)
+
+
+def test_the_colour_difference_is_of_colours_as_seen(photos):
+    _, target = photos
+    assert ColorDifference()(target, target) == [0.0, 0.0]
+    # Two greys differ in lightness alone, where the formula has a closed form (Luo et al. 2001).
+    greys = [torch.full((1, 3, 4, 4), value / 255) for value in (100, 120)]
+    luminances = [((value / 255 + 0.055) / 1.055) ** 2.4 for value in (100, 120)]
+    first, second = (116 * luminance ** (1 / 3) - 16 for luminance in luminances)
+    middle = ((first + second) / 2 - 50) ** 2
+    expected = (second - first) / (1 + 0.015 * middle / (20 + middle) ** 0.5)
+    assert ColorDifference()(*greys)[0] == pytest.approx(expected, abs=0.01)
+    # Losing the colour is seen, and PSNR after matching brightness would not say how.
+    grey = target.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    assert min(ColorDifference()(grey, target)) > 3
 
 
 def test_matching_the_mean_forgives_a_wrong_exposure_only(photos):

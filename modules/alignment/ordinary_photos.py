@@ -1,0 +1,48 @@
+"""What ordinary photos look like, to tell a damaged one by: quantiles over 600 of the training photos."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Gate = tuple[float, float]
+"""Where a statistic begins to be unusual, and where it is damage."""
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Statistics of brightness, 0 to 1, at which damage begins (one photo in ten) and is certain (one in fifty).
+
+    Attributes:
+        black: The 1 % percentile of the darkest channel.
+        white: The 99 % percentile of the brightest channel.
+        darkness: Mean darkest value of neighbourhoods, weighted by their contrast, after a stretch of the whole
+            picture; a wide gate (one in four to one in six), since `Haze` has a second one.
+    """
+
+    black: Gate
+    white: Gate
+    darkness: Gate
+
+
+COLOR = Gates(black=(0.16, 0.30), white=(0.75, 0.55), darkness=(0.17, 0.19))
+
+GREY = Gates(black=(0.30, 0.42), white=(0.58, 0.42), darkness=(0.24, 0.27))
+"""Of the same photos without colour, where no channel is darker or brighter than the others, and brightness says less:
+one in twenty and one in a hundred."""
+
+
+def damage(statistic: Tensor, greyness: Tensor, color: Gate, grey: Gate) -> Tensor:
+    """How certainly a statistic is damage, 0 to 1, all shapes alike."""
+    start, end = (color[edge] + greyness * (grey[edge] - color[edge]) for edge in (0, 1))
+    return ((statistic - start) / (end - start)).clamp(0, 1)
+
+
+def greyness(images: Tensor) -> Tensor:
+    """1 for images without colour, 0 for all others, shape (B,).
+
+    Args:
+        images: Shape (B, 3, H, W), range [0, 1], without noise.
+    """
+    saturation = torch.mean(images.amax(dim=1) - images.amin(dim=1), dim=(1, 2))
+    return (1 - (saturation - 0.01) / 0.02).clamp(0, 1)

@@ -1,0 +1,140 @@
+"""What every output must keep."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dctn
+from skimage import data as skimage_data
+from skimage.restoration import estimate_sigma
+
+import modules.outputs
+from degradations.jpeg import JPEG
+from modules.outputs.base import Output
+from modules.outputs.blocking_level import blocking_level
+from modules.outputs.decoded import Decoded
+from modules.outputs.noise_level import noise_level
+from modules.outputs.wiener import Wiener, cosine_basis
+from tests.builders import generators
+from tests.contracts.discover import concrete_subclasses
+
+CLASSES = concrete_subclasses(modules.outputs, Output)
+
+
+def same(images):
+    return images
+
+
+def mean_squared(first, second):
+    return float(((first - second) ** 2).mean())
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return torch.from_numpy(skimage_data.astronaut()[:192, 120:312].copy()).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.fixture(scope="module")
+def smooth(photo):
+    """What an autoencoder could have made of it."""
+    return torch.nn.functional.avg_pool2d(photo, 3, stride=1, padding=1, count_include_pad=False)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_shape_is_kept_and_rows_are_independent(cls, pictures):
+    output = cls()
+    for height, width in ((1, 1), (3, 50), (31, 17), (32, 32)):
+        degraded = pictures[..., :height, :1].expand(-1, -1, -1, width).contiguous()
+        degraded = (degraded + 0.1 * torch.randn(degraded.shape, generator=torch.Generator().manual_seed(0))).clamp(
+            0, 1
+        )
+        together = output(degraded.flip(0), degraded, same)
+        assert together.shape == degraded.shape
+        assert together.isfinite().all()
+        alone = output(degraded.flip(0)[1:2], degraded[1:2], same)[0]
+        torch.testing.assert_close(alone, together[1], atol=1e-5, rtol=1e-4)
+
+
+def test_the_decoded_output_is_the_sample(photo, smooth):
+    assert Decoded()(smooth, photo, same) is smooth
+
+
+def test_a_clean_input_comes_back_whatever_the_autoencoder_loses(photo):
+    # Smooth enough that nothing looks like noise, so that the filter has no reason to touch it.
+    clean = torch.nn.functional.interpolate(photo, scale_factor=4, mode="bicubic").clamp(0, 1)
+    pilot = torch.full_like(clean, 0.5)
+    torch.testing.assert_close(Wiener()(pilot, clean, same), clean, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+def test_noise_goes_and_what_the_sample_lacks_comes_back(photo, smooth, sigma):
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(sigma)) * sigma / 255
+    noisy = (photo + noise).clamp(0, 1)
+    restored = Wiener()(smooth, noisy, same)
+    assert mean_squared(restored, photo) < 0.35 * mean_squared(noisy, photo)
+    if sigma < 50:
+        assert mean_squared(restored, photo) < mean_squared(smooth, photo)
+
+
+def test_noise_that_undoing_the_damage_enlarges_is_taken_for_what_it_became(photo, smooth):
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(1)) * 0.02
+    dark_noisy = (photo * 0.2 + noise).clamp(0, 1)
+
+    def undo(images):
+        return (images * 5).clamp(0, 1)
+
+    restored = Wiener()(smooth, dark_noisy, undo)
+    assert mean_squared(restored, photo) < 0.35 * mean_squared(undo(dark_noisy), photo)
+
+
+def test_the_weights_are_those_of_the_formula():
+    # One patch, whose pilot is known: every coefficient is multiplied by p^2 / (p^2 + s^2), the mean by one.
+    generator = torch.Generator().manual_seed(0)
+    noisy, pilot = (torch.randn(1, 1, 8, 8, generator=generator) for _ in range(2))
+    variance = torch.full_like(noisy, 0.3)
+    expected = dctn(noisy[0, 0].double().numpy(), norm="ortho")
+    power = dctn(pilot[0, 0].double().numpy(), norm="ortho") ** 2
+    gain = power / (power + 0.3)
+    gain[0, 0] = 1
+    from modules.outputs.wiener import _filter_patches, _to_cosines
+
+    basis = cosine_basis(8)
+    filtered, weight = _filter_patches(noisy, pilot, variance, basis)
+    coefficients = _to_cosines(filtered / weight, basis)[0, 0, 0, :, 0]
+    np.testing.assert_allclose(coefficients.numpy(), expected * gain, atol=1e-5)
+    np.testing.assert_allclose(float(weight[0, 0, 0, 0]), 1 / (gain**2).sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25])
+def test_the_noise_level_is_scikit_image_s(photo, sigma):
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(sigma)) * sigma / 255
+    noisy = photo + noise
+    estimated = noise_level(noisy).flatten()
+    theirs = estimate_sigma(noisy[0].permute(1, 2, 0).numpy(), channel_axis=2)
+    np.testing.assert_allclose(estimated.numpy(), theirs, rtol=0.08)
+    assert float(estimated.mean()) * 255 == pytest.approx(sigma, rel=0.35)
+
+
+def test_blocks_are_found_at_any_phase_and_only_where_there_are_any(photo):
+    brightness = photo.mean(dim=1, keepdim=True)
+    assert float(blocking_level(brightness).max()) == 0
+    coded = JPEG((10, 10))(photo, generators(0)).mean(dim=1, keepdim=True)
+    level = float(blocking_level(coded))
+    error = mean_squared(coded, brightness) ** 0.5
+    assert error / 3 < level < error * 2
+    assert float(blocking_level(coded[..., 3:, 5:])) == pytest.approx(level, rel=0.2)
+    milder = JPEG((40, 40))(photo, generators(0)).mean(dim=1, keepdim=True)
+    assert float(blocking_level(milder)) < level
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"stride_px": 3}, "stride_px=3"),
+        ({"num_rounds": 0}, "num_rounds=0"),
+        ({"strength": -1.0}, "strength=-1"),
+        ({"patch_px": 0}, "patch_px=0"),
+    ],
+)
+def test_wrong_settings_are_named(settings, named):
+    with pytest.raises(ValueError, match=named):
+        Wiener(**settings)
