@@ -19,7 +19,7 @@ the few bright skies and walls should not count (300 of the training photos)."""
 NEIGHBOURHOOD_WEIGHTS = {8: 0.5, 16: 1.0, 32: 2.0}
 """Weight of one neighbourhood of each side in the guess."""
 
-THICKNESS_GATE = (0.45, 0.52)
+THICKNESS_GATE = (0.50, 0.60)
 """Mean optical thickness, -log t, below which the guess says more of the photo than of haze, and above which it is
 believed: between four in ten of the ordinary photos that are dark nowhere, and nine in ten of the hazy ones."""
 

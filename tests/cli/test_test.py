@@ -74,8 +74,18 @@ def test_suites_become_tables_grids_and_a_report(run_test, clean, micro, tmp_pat
     assert "lpips is not available: needs torchvision" in printed.out
     assert "Traceback" not in printed.err
     written = rows(run)
-    methods = {"input", "blind", "bicubic", "dark_channel", "gamma", "non_local_means", "stretch", "total_variation"}
-    assert len(written) == 2 * 2 * 8
+    methods = {
+        "input",
+        "blind",
+        "bicubic",
+        "dark_channel",
+        "gain",
+        "gamma",
+        "non_local_means",
+        "stretch",
+        "total_variation",
+    }
+    assert len(written) == 2 * 2 * 9
     assert {row["restorer"] for row in written} == methods
     scores = list(csv.DictReader((run / "tables.csv").open()))
     assert {row["suite"] for row in scores} == {"noise_25", "grey", "overall"}
