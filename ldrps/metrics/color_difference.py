@@ -26,6 +26,6 @@ class ColorDifference(Metric):
         """See `Metric.measure`."""
         from skimage.color import deltaE_ciede2000, rgb2lab
 
-        first, second = (rgb2lab(images.permute(0, 2, 3, 1).double().cpu().numpy()) for images in (preds, target))
+        first, second = (rgb2lab(images.permute(0, 2, 3, 1).float().cpu().numpy()) for images in (preds, target))
         differences = deltaE_ciede2000(first, second)
         return preds.new_tensor(np.asarray(differences).reshape(len(preds), -1).mean(axis=1))

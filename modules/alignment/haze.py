@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.ordinary_photos import COLOR, GREY, damage, greyness
+from modules.alignment.ordinary_photos import COLOR, GREY, black_and_white, damage, greyness
 
 MAP_CELLS = 64
 """Cells a side of the map of darkest values that the guess works on, whatever the size of the picture."""
@@ -121,9 +121,8 @@ class Haze(Alignment):
 
 def _stretched(images: Tensor) -> Tensor:
     """Take the darkest and brightest hundredth of each picture to black and white."""
-    black = torch.quantile(images.amin(dim=1).flatten(1), 0.01, dim=1).view(-1, 1, 1, 1)
-    white = torch.quantile(images.amax(dim=1).flatten(1), 0.99, dim=1).view(-1, 1, 1, 1)
-    return ((images - black) / (white - black).clamp(min=1 / 64)).clamp(0, 1)
+    black, white = (level.view(-1, 1, 1, 1) for level in black_and_white(images, 0.01))
+    return ((images - black) / (white - black)).clamp(0, 1)
 
 
 def _darkest_and_brightness(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,6 +32,21 @@ GREY = Gates(black=(0.30, 0.42), white=(0.58, 0.42), darkness=(0.33, 0.38))
 one in twenty and one in a hundred."""
 
 
+def black_and_white(images: Tensor, percentile: float) -> tuple[Tensor, Tensor]:
+    """Brightness that a share of the pixels is below or above, of the darkest and of the brightest channel.
+
+    Args:
+        images: Shape (B, 3, H, W), range [0, 1].
+        percentile: The share, in (0, 0.5).
+
+    Returns:
+        Black and white, each of shape (B,); at least 1/64 apart, so that a flat image can be stretched.
+    """
+    black = torch.quantile(images.amin(dim=1).flatten(1), percentile, dim=1)
+    white = torch.quantile(images.amax(dim=1).flatten(1), 1 - percentile, dim=1)
+    return black, torch.maximum(white, black + 1 / 64)
+
+
 def damage(statistic: Tensor, greyness: Tensor, color: Gate, grey: Gate) -> Tensor:
     """How certainly a statistic is damage, 0 to 1, all shapes alike."""
     start, end = (color[edge] + greyness * (grey[edge] - color[edge]) for edge in (0, 1))

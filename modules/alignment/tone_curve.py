@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.ordinary_photos import COLOR, GREY, damage, greyness
+from modules.alignment.ordinary_photos import COLOR, GREY, black_and_white, damage, greyness
 
 NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.05, 0.93, 0.44
 """Medians over photos of the 1 % and 99 % brightness percentiles and of the mean (670 of the training photos)."""
@@ -46,9 +46,7 @@ class ToneCurve(Alignment):
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         smooth = F.avg_pool2d(degraded, min(self.smoothing_px, *degraded.shape[-2:]), stride=1)
-        black = torch.quantile(smooth.amin(dim=1).flatten(1), self.percentile, dim=1)
-        white = torch.quantile(smooth.amax(dim=1).flatten(1), 1 - self.percentile, dim=1)
-        white = torch.maximum(white, black + 1 / 64)
+        black, white = black_and_white(smooth, self.percentile)
         grey = greyness(smooth)
         unusual = torch.maximum(
             damage(black, grey, COLOR.black, GREY.black), damage(white, grey, COLOR.white, GREY.white)

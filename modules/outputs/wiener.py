@@ -125,7 +125,8 @@ def _filter_patches(noisy: Tensor, pilot: Tensor, noise_variance: Tensor, basis:
     # Patches whose noise is shrunk most say most (Dabov et al., Eq. 11).
     weight = 1 / (gain**2).sum(dim=(-3, -1), keepdim=True)
     filtered = _from_cosines(_to_cosines(noisy, basis) * gain, basis)
-    return filtered * weight.expand_as(gain).reshape(filtered.shape), weight.expand_as(gain).reshape(filtered.shape)
+    weight = weight.expand_as(gain).reshape(filtered.shape)
+    return filtered * weight, weight
 
 
 def _to_cosines(channels: Tensor, basis: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """`make bench-ablation DATA=FOLDER`: what each part of the blind preset does, one change at a time.
 
-One `ldrps test` run with a row for each change, which can be resumed.
+One `ldrps test` run with a row for each change; started again with the same options, it goes on where it stopped.
 
 python -m tests.benchmarks.ablation --data FOLDER --output runs/ablation [--limit N] [--only NAME ...]
 """
@@ -19,7 +19,18 @@ from ldrps.presets import preset_model
 from ldrps.quiet import quieten
 from modules.backbones.stable_diffusion import package_folder
 
-SUITES = """noise_15 noise_25 noise_50 low_light haze grey low_light_noise motion_blur jpeg_10 wild_medium"""
+DAMAGES = [
+    "noise_15",
+    "noise_25",
+    "noise_50",
+    "low_light",
+    "haze",
+    "grey",
+    "low_light_noise",
+    "motion_blur",
+    "jpeg_10",
+    "wild_medium",
+]
 MINI = package_folder("package:ldrps/pretrained/mini")
 TONE_CURVE = {"class_path": "modules.alignment.tone_curve.ToneCurve"}
 F_PAM = {"class_path": "modules.alignment.fpam.FPAM", "init_args": {"width": 16}}
@@ -116,7 +127,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder of clean photos")
     parser.add_argument("--output", default="runs/ablation", type=Path)
-    parser.add_argument("--suite", nargs="+", default=SUITES.split())
+    parser.add_argument("--suite", nargs="+", default=DAMAGES)
     parser.add_argument("--limit", default=4, type=int)
     parser.add_argument("--only", nargs="+", help="names of rows")
     options = parser.parse_args()
@@ -128,22 +139,10 @@ def main():
     config = options.output / "ablation.yaml"
     model = {"class_path": "ldrps.comparison.Comparison", "init_args": {"restorers": restorers}}
     config.write_text(yaml.safe_dump({"model": model}, sort_keys=False))
-    run = ["--output", str(options.output / "run"), "--protocol", "crops_256", "--limit", str(options.limit)]
-    raise SystemExit(
-        ldrps(
-            [
-                "test",
-                "--config",
-                str(config),
-                "--clean",
-                options.data,
-                "--suite",
-                *options.suite,
-                *run,
-                "--no-baselines",
-            ]
-        )
-    )
+    run = options.output / "run"
+    arguments = ["--clean", options.data, "--suite", *options.suite, "--limit", str(options.limit), "--no-baselines"]
+    arguments += ["--config", str(config), "--protocol", "crops_256", "--output", str(run)]
+    raise SystemExit(ldrps(["test", *arguments, *(["--resume"] if run.exists() else [])]))
 
 
 if __name__ == "__main__":
