@@ -19,6 +19,8 @@ ldrps restores damaged photos without being told what is wrong with them.
                                       restore degraded copies of clean photos, score them beside simple tools
   ldrps test --pairs FOLDER --output RUN
                                       restore FOLDER/input, score against FOLDER/target
+  ldrps caption IN... --prior X       write what a prior says of each photo beside it, for later runs
+  ldrps convert FILE --output FOLDER  make a DA-CLIP folder of an official checkpoint
   ldrps report RUN                    make tables and the HTML page of a run folder again
   ldrps predict --config X ...        Lightning's predict, every setting by name
   ldrps fit --config train/X ...      train the embedded models
@@ -27,6 +29,7 @@ ldrps restores damaged photos without being told what is wrong with them.
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MINI = "package:ldrps/pretrained/mini"
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 
@@ -45,12 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_degrade(argv[1:])
     if argv[0] == "report":
         return run_report(argv[1:])
+    if argv[0] == "caption":
+        return run_caption(argv[1:])
+    if argv[0] == "convert":
+        return run_convert(argv[1:])
     if argv[0] == "restore":
         argv = restore_arguments(argv[1:])
     elif argv[0] == "test" and is_everyday_test(argv[1:]):
         return run_test(argv[1:])
     elif argv[0] not in LIGHTNING_VERBS:
-        return fail(f"unknown verb {argv[0]!r}: choose restore, degrade, report, {', '.join(LIGHTNING_VERBS)}")
+        return fail(
+            f"unknown verb {argv[0]!r}: choose restore, degrade, caption, convert, report, {', '.join(LIGHTNING_VERBS)}"
+        )
     return run_lightning(lambda: argv)
 
 
@@ -73,7 +82,12 @@ def restore_arguments(argv: Sequence[str]) -> list[str]:
     parser.add_argument("--compare", action="store_true", help="also write before|after pictures")
     parser.add_argument("--trajectory", type=int, default=0, metavar="N", help="also write a film strip of N frames")
     parser.add_argument("--overwrite", action="store_true", help="replace pictures of earlier runs")
-    parser.add_argument("--prior", metavar="X", help="semantic prior: null, prompt_file, a YAML file or a class path")
+    parser.add_argument(
+        "--prior",
+        metavar="X",
+        help="semantic prior: auto, null, text, prompt_file, mllm, endpoint, da_clip, da_clip_adapter, a YAML file "
+        "or a class path (auto)",
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="what the restored photos should show")
     parser.add_argument("--backbone", metavar="X", help="folder or hub id of a Stable Diffusion model (mini)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the run (0)")
@@ -203,6 +217,72 @@ def run_report(argv: Sequence[str]) -> int:
     return 0
 
 
+def run_caption(argv: Sequence[str]) -> int:
+    """Run `ldrps caption` and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="ldrps caption",
+        description="Write what a prior says of each photo into photo.txt, and what it should not show into "
+        "photo.negative.txt; `ldrps restore` reads both. Settings of the prior can be added, such as "
+        "--prior.question TEXT.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or glob patterns")
+    parser.add_argument("--prior", default="da_clip", metavar="X", help="mllm, endpoint, da_clip or another (da_clip)")
+    parser.add_argument("--backbone", default=MINI, metavar="X", help="pipeline folder that may hold a DA-CLIP (mini)")
+    parser.add_argument("--output", "-o", metavar="DIR", help="folder for the texts (beside the photos)")
+    parser.add_argument("--overwrite", action="store_true", help="replace texts that exist (photos with one are left)")
+    everyday, settings = split_settings(argv)
+    options = parser.parse_args(everyday)
+
+    def run() -> int:
+        from ldrps.quiet import quieten, tell
+
+        quieten()
+        tell()
+        from ldrps.caption import CaptionJob, caption
+
+        output = None if options.output is None else Path(options.output)
+        job = CaptionJob(options.inputs, options.prior, joined(settings), options.backbone, output, options.overwrite)
+        return caption(job).exit_code
+
+    return run_job(run, "interrupted; texts written so far are kept")
+
+
+def run_convert(argv: Sequence[str]) -> int:
+    """Run `ldrps convert` and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="ldrps convert",
+        description="Make a folder of an official DA-CLIP checkpoint (daclip_ViT-B-32.pt, wild-daclip_ViT-L-14.pt) "
+        "for the prior da_clip: put it into a backbone's folder as da_clip, or name it with --model.prior.path.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", metavar="FILE", help="checkpoint of the official release")
+    parser.add_argument("--output", "-o", required=True, metavar="FOLDER", help="folder to make")
+    parser.add_argument(
+        "--activation",
+        default="gelu",
+        choices=["gelu", "quick_gelu"],
+        help="of the towers: gelu for CLIPs trained on LAION, quick_gelu for OpenAI's (gelu)",
+    )
+    parser.add_argument(
+        "--tokenizer", metavar="X", help="folder or hub id with CLIP's tokenizer, which the priors need"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
+    options = parser.parse_args(argv)
+
+    def run() -> int:
+        from ldrps.quiet import quieten
+
+        quieten()
+        from ldrps.convert import ConvertJob, convert
+
+        paths = Path(options.checkpoint), Path(options.output)
+        convert(ConvertJob(*paths, options.activation, options.tokenizer, options.overwrite))
+        return 0
+
+    return run_job(run, "interrupted; what was written is incomplete")
+
+
 def run_degrade(argv: Sequence[str]) -> int:
     """Run `ldrps degrade` and return its exit code."""
     parser = argparse.ArgumentParser(
@@ -235,17 +315,19 @@ def run_degrade(argv: Sequence[str]) -> int:
         options.sheet,
         replay,
     )
+    return run_job(lambda: degrade(job).exit_code, "interrupted; pictures finished so far are kept")
+
+
+def run_job(run: Callable[[], int], when_interrupted: str) -> int:
+    """Run one of the everyday verbs and turn what went wrong into one sentence and an exit code."""
     try:
-        account = degrade(job)
+        return run()
     except KeyboardInterrupt:
-        return fail("interrupted; pictures finished so far are kept", code=130)
+        return fail(when_interrupted, code=130)
     except (ValueError, OSError) as error:
         if "LDRPS_DEBUG" in os.environ:
             raise
         return fail(" ".join(str(error).split()))
-    if not account.failed:
-        return 0
-    return 1 if account.done else 2
 
 
 def split_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -284,9 +366,10 @@ def run_lightning(build: Callable[[], list[str]]) -> int:
     Args:
         build: Makes the arguments; it may raise what a wrong setting raises.
     """
-    from ldrps.quiet import quieten
+    from ldrps.quiet import quieten, tell
 
     quieten()
+    tell()
     from jsonargparse import ArgumentError
 
     from ldrps.lightning_cli import InterruptError, run

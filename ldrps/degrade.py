@@ -1,9 +1,7 @@
 """`ldrps degrade`: degraded copies of clean pictures, receipts that rebuild them, and contact sheets."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +10,7 @@ from rich.progress import track
 from degradations.base import Degradation
 from degradations.receipts import Receipt, current_versions, degrade_with_receipt, fingerprint, read_receipt, to_json
 from degradations.suites import load_suites, merged
+from ldrps.account import Account, read_all, say
 from ldrps.contact_sheet import contact_sheet, thumbnail
 from ldrps.data.image_files import Picture, read_picture, to_pil, write_picture
 from ldrps.data.images import find_images, name_outputs
@@ -48,24 +47,6 @@ class Job:
     pairs: bool = False
     sheet: bool = False
     replay: Path | None = None
-
-
-@dataclass
-class Account:
-    """How a job went.
-
-    Attributes:
-        done: Pictures written.
-        failed: One sentence for each that was not, or not as promised.
-    """
-
-    done: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def fail(self, sentence: str) -> None:
-        """Count a failure and say it at once."""
-        self.failed.append(sentence)
-        sys.stderr.write(f"ldrps: {' '.join(sentence.split())}\n")
 
 
 def degrade(job: Job) -> Account:
@@ -204,17 +185,6 @@ def find_receipts(path: Path) -> list[tuple[Path, str]]:
     return [(file, str(file.relative_to(path).with_suffix(""))) for file in found]
 
 
-def read_all(files: Sequence[tuple[Path, str]], account: Account, title: str) -> Iterator[tuple[Picture, Path, str]]:
-    """Read pictures one after another behind a progress bar; what cannot be read is counted and passed over."""
-    for file, name in track(files, title, console=Console(stderr=True), transient=True):
-        try:
-            picture = read_picture(file)
-        except (ValueError, OSError) as error:
-            account.fail(str(error))
-            continue
-        yield picture, file, name
-
-
 def path_in(folder: Path, name: str) -> Path:
     """Path of the picture of that name."""
     return folder / f"{name}.png"
@@ -229,9 +199,3 @@ def write_receipt(receipt: Receipt, path: Path) -> None:
     """Write a receipt so that the file is either complete or absent."""
     with complete_or_absent(path) as stream:
         stream.write(to_json(receipt).encode())
-
-
-def say(sentence: str) -> None:
-    """Print one line, if anybody still listens."""
-    with suppress(BrokenPipeError):
-        Console().print(sentence, highlight=False, soft_wrap=True, markup=False)

@@ -79,11 +79,12 @@ class LDRPS(Restorer):
     def load(self) -> None:
         """See `Restorer.load`."""
         self.backbone.load()
+        self.prior.load(self.backbone.folder)
 
     def weights_sha256(self) -> str:
         """See `Restorer.weights_sha256`."""
         self.load()
-        return hash_weights(self.backbone)
+        return hash_weights(torch.nn.ModuleList([self.backbone, self.prior]))
 
     @torch.no_grad()
     def restore(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldrps.quiet import quieten
 from ldrps.restorer import Restorer
+from modules.priors.base import Prior
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -40,8 +41,9 @@ def find_preset(name: str) -> Path:
     for candidate in (folder / f"{name}.yaml", *sorted(folder.glob(f"*/{name}.yaml"))):
         if candidate.is_file():
             return candidate
-    names = ", ".join(sorted(str(preset.relative_to(folder).with_suffix("")) for preset in folder.glob("*/*.yaml")))
-    raise ValueError(f"config {name!r} is neither a file nor a preset; presets are: {names}")
+    kind = f"{path.parent}/*.yaml" if (folder / path.parent).is_dir() and path.parent != Path() else "*/*.yaml"
+    names = sorted(str(preset.relative_to(folder).with_suffix("")) for preset in folder.glob(kind))
+    raise ValueError(f"config {name!r} is neither a file nor a preset; presets are: {', '.join(names)}")
 
 
 def load_preset(name: str = "blind", **settings: Any) -> Restorer:
@@ -69,6 +71,32 @@ def load_preset(name: str = "blind", **settings: Any) -> Restorer:
     )
     restorer: Restorer = parser.instantiate(config).model
     return restorer
+
+
+def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
+    """Build a semantic prior.
+
+    Args:
+        name: Preset name such as ``da_clip``, path of a YAML file, or class path.
+        settings: Changes as on the command line, such as ``--prior.num_captions=2``.
+
+    Raises:
+        ValueError: If the prior or a setting does not exist or does not fit.
+
+    Example:
+        >>> build_prior("text", ["--prior.prompt=a cat"]).prompt
+        'a cat'
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(Prior, "prior")
+    source = name if "." in name and not Path(name).is_file() else str(find_preset(str(Path("prior") / name)))
+    try:
+        prior: Prior = parser.instantiate(parser.parse_args([f"--prior={source}", *settings])).prior
+    except ArgumentError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    return prior
 
 
 def preset_model(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:

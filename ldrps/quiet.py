@@ -21,3 +21,24 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*LightningCLI's args parameter.*")
+
+
+def tell() -> None:
+    """Show this project's own remarks on standard error, each once."""
+    logger = logging.getLogger("ldrps")
+    if logger.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    told: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if message in told:
+            return False
+        told.add(message)
+        return True
+
+    handler.addFilter(is_new)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

@@ -13,6 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ldrps.data.image_files import to_tensor
 from ldrps.latent_diffusion.tokenizer import train_tokenizer
+from tests.da_clip import with_da_clip
 
 CAPTIONS = ["a photo of a cat", "a photo of a cup of coffee", "an astronaut in front of a flag"]
 
@@ -20,6 +21,12 @@ CAPTIONS = ["a photo of a cat", "a photo of a cup of coffee", "an astronaut in f
 @pytest.fixture(autouse=True)
 def few_threads():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    """Nothing is kept in, or taken from, the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +126,12 @@ def micro_folder(tmp_path_factory) -> Path:
 def micro_kl_folder(tmp_path_factory) -> Path:
     """AutoencoderKL, factor 2, noise prediction, as Stable Diffusion 1.x and 2.x-base."""
     return build_pipeline(tmp_path_factory.mktemp("micro") / "kl", "kl", "epsilon")
+
+
+@pytest.fixture(scope="session")
+def told_folder(micro_folder, tmp_path_factory) -> Path:
+    """The micro pipeline with a DA-CLIP and an adapter in its folder."""
+    return with_da_clip(micro_folder, tmp_path_factory.mktemp("told") / "tiny")
 
 
 @pytest.fixture

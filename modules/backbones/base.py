@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +38,11 @@ class Backbone(nn.Module, ABC):
 
     size_multiple: int
     """Width and height of the images must be multiples of this many pixels."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Local folder of the weights, in which parts made for them may lie; None if there is none."""
+        return None
 
     @abstractmethod
     def load(self) -> None:

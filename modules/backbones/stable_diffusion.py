@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -12,26 +11,10 @@ from diffusers import AutoencoderTiny, DDIMScheduler, SchedulerMixin, StableDiff
 from torch import Tensor
 
 from modules.backbones.base import Backbone, Prediction
+from modules.backbones.text_conditioning import TextConditioner, TextConditioning
 from modules.priors.base import Semantics
 
 PACKAGE_PREFIX = "package:"
-
-
-@dataclass(frozen=True)
-class TextConditioning:
-    """Cross-attention tokens of N = chains * B rows.
-
-    Attributes:
-        hidden_states: Tokens every row is denoised with, shape (N, L, D).
-        guided_hidden_states: Tokens of the guided half, shape (M, L, D).
-        guided_rows: The M rows whose guided half differs from the plain one.
-        guidance_scale: Weight of the difference between the halves.
-    """
-
-    hidden_states: Tensor
-    guided_hidden_states: Tensor
-    guided_rows: Tensor
-    guidance_scale: float
 
 
 class StableDiffusion(Backbone):
@@ -43,6 +26,9 @@ class StableDiffusion(Backbone):
         scheduler: Step rule, a diffusers scheduler class that works on variance-preserving latents.
         dtype: Precision of the weights. Latents, images and gradients stay in float32 outside the networks.
         num_feature_levels: Encoder levels that `features` returns, the finest first.
+        ip_adapter: Weight file of an IP-Adapter (.safetensors or .bin) made for this denoiser, which reads the image
+            embeddings of the prior; None uses none.
+        ip_adapter_scale: How strongly it is followed; 1 as trained.
     """
 
     def __init__(
@@ -51,12 +37,16 @@ class StableDiffusion(Backbone):
         scheduler: type[SchedulerMixin] = DDIMScheduler,
         dtype: Literal["float32", "float16", "bfloat16", "float64"] = "float32",
         num_feature_levels: int = 2,
+        ip_adapter: str | None = None,
+        ip_adapter_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.path = path
         self.scheduler_class = scheduler
         self.dtype: torch.dtype = getattr(torch, dtype)
         self.num_feature_levels = num_feature_levels
+        self.ip_adapter = ip_adapter
+        self.ip_adapter_scale = ip_adapter_scale
         self._pipeline: Any = None
 
     def load(self) -> None:
@@ -74,7 +64,10 @@ class StableDiffusion(Backbone):
                 f"scheduler {self.scheduler_class.__name__} does not work on variance-preserving latents: "
                 "use DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler or UniPCMultistepScheduler"
             )
+        if self.ip_adapter is not None:
+            load_ip_adapter(pipeline, Path(self.ip_adapter), self.ip_adapter_scale)
         self._pipeline = pipeline
+        self._conditioner = TextConditioner(pipeline, self.path)
         self.scheduler = scheduler
         # Channels last is a quarter to a half faster on CPUs, and what tensor cores want.
         self.vae = pipeline.vae.requires_grad_(False).eval().to(memory_format=torch.channels_last)
@@ -85,6 +78,12 @@ class StableDiffusion(Backbone):
         unet_factor = 2 ** (len(self.unet.config.block_out_channels) - 1)
         self.size_multiple = self.downscale_factor * unet_factor
         self._takes_generator = "generator" in inspect.signature(scheduler.step).parameters
+
+    @property
+    def folder(self) -> Path | None:
+        """See `Backbone.folder`."""
+        folder = Path(package_folder(self.path) if self.path.startswith(PACKAGE_PREFIX) else self.path)
+        return folder if folder.is_dir() else None
 
     def latent_shape(self, images: Tensor) -> tuple[int, int, int]:
         """See `Backbone.latent_shape`."""
@@ -125,34 +124,15 @@ class StableDiffusion(Backbone):
                     hidden = downsampler(hidden)
         return [feature.to(images.dtype) for feature in features]
 
-    @torch.no_grad()
     def condition(
         self, semantics: Semantics, batch_size: int, num_chains: int = 1, guidance_scale: float = 1.0
     ) -> TextConditioning:
-        """Encode the texts; rows whose two halves would be equal get one half only.
+        """See `Backbone.condition`.
 
         Raises:
-            ValueError: If embeddings do not have the width of the backbone's cross-attention.
+            ValueError: If embeddings do not fit the backbone's cross-attention or IP-Adapter, or are not numbers.
         """
-        prompts = list(semantics.prompts or [""] * batch_size)
-        negative_prompts = list(semantics.negative_prompts or [""] * batch_size)
-        guided = [prompt != negative for prompt, negative in zip(prompts, negative_prompts, strict=True)]
-        hidden_states = self._encode_texts(negative_prompts)
-        guided_hidden_states = self._encode_texts(prompts)
-        if semantics.embeddings is not None:
-            guided_hidden_states, hidden_states = self._append(
-                semantics.embeddings, guided_hidden_states, hidden_states
-            )
-            guided = [True] * batch_size
-        if guidance_scale == 1:
-            hidden_states, guided = guided_hidden_states, [False] * batch_size
-        rows = torch.tensor(guided, device=hidden_states.device).repeat(num_chains).nonzero().flatten()
-        return TextConditioning(
-            hidden_states=hidden_states.repeat(num_chains, 1, 1),
-            guided_hidden_states=guided_hidden_states.repeat(num_chains, 1, 1)[rows],
-            guided_rows=rows,
-            guidance_scale=guidance_scale,
-        )
+        return self._conditioner(semantics, batch_size, num_chains, guidance_scale)
 
     def begin(self, num_inference_steps: int, strength: float) -> list[int]:
         """See `Backbone.begin`; ``strength`` picks the steps as diffusers' image-to-image pipelines do."""
@@ -169,7 +149,13 @@ class StableDiffusion(Backbone):
         rows = conditioning.guided_rows
         batch = torch.cat([latents, latents[rows]]) if len(rows) else latents
         hidden_states = torch.cat([conditioning.hidden_states, conditioning.guided_hidden_states])
-        output = self.unet(batch.to(self.dtype), timestep, encoder_hidden_states=hidden_states).sample
+        added = None
+        if conditioning.image_embeddings is not None and conditioning.guided_image_embeddings is not None:
+            embeddings = torch.cat([conditioning.image_embeddings, conditioning.guided_image_embeddings])
+            added = {"image_embeds": [embeddings[:, None].to(self.dtype)]}
+        output = self.unet(
+            batch.to(self.dtype), timestep, encoder_hidden_states=hidden_states, added_cond_kwargs=added
+        ).sample
         output = output.to(latents.dtype)
         model_output = output[: len(latents)]
         if len(rows):
@@ -216,22 +202,6 @@ class StableDiffusion(Backbone):
     def _alpha_cumprod(self, timestep: int) -> float:
         return float(self.scheduler.alphas_cumprod[timestep])
 
-    def _encode_texts(self, texts: list[str]) -> Tensor:
-        # Equal texts are encoded once: most batches hold one text, the empty one.
-        distinct = list(dict.fromkeys(texts))
-        encoded, _ = self._pipeline.encode_prompt(distinct, self.unet.device, 1, False)
-        return encoded[[distinct.index(text) for text in texts]]
-
-    def _append(self, embeddings: Tensor, guided: Tensor, plain: Tensor) -> tuple[Tensor, Tensor]:
-        width = guided.shape[-1]
-        if embeddings.ndim != 3 or embeddings.shape[-1] != width:
-            raise ValueError(
-                f"the prior gives embeddings of shape {tuple(embeddings.shape)}, but backbone {self.path!r} takes "
-                f"(batch, tokens, {width}): use an adapter trained for it, or a prior that gives text"
-            )
-        embeddings = embeddings.to(guided)
-        return torch.cat([guided, embeddings], dim=1), torch.cat([plain, torch.zeros_like(embeddings)], dim=1)
-
 
 def load_pipeline(path: str, dtype: torch.dtype) -> Any:
     """Read a pipeline from a folder, a package or the hub.
@@ -250,6 +220,23 @@ def load_pipeline(path: str, dtype: torch.dtype) -> Any:
             f"backbone {path!r} cannot be read ({reason}): give a folder in the StableDiffusionPipeline layout "
             "(model_index.json, scheduler, text_encoder, tokenizer, unet, vae), made with "
             "`hf download MODEL_ID --local-dir FOLDER`, or a hub id while online"
+        ) from error
+
+
+def load_ip_adapter(pipeline: Any, file: Path, scale: float) -> None:
+    """Add an IP-Adapter to a pipeline's denoiser.
+
+    Raises:
+        ValueError: If the file cannot be read or was made for another denoiser.
+    """
+    try:
+        pipeline.load_ip_adapter(str(file.parent), "", file.name, image_encoder_folder=None)
+        pipeline.set_ip_adapter_scale(scale)
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ValueError(
+            f"ip_adapter {str(file)!r} cannot be read ({reason}): give a weight file of an IP-Adapter made for this "
+            "denoiser"
         ) from error
 
 

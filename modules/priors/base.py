@@ -1,10 +1,15 @@
 """What a semantic prior is: from a degraded image and its side information to words or embeddings."""
 
+import hashlib
+import inspect
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,18 +20,33 @@ class Semantics:
     Attributes:
         prompts: What each restored image should show, B texts; "" where nothing is known.
         negative_prompts: What each restored image should not show, B texts.
-        embeddings: Tokens for the backbone's cross-attention, shape (B, L, D).
-        words: Names of the damage found in each image.
+        embeddings: Tokens for the backbone's cross-attention, beside those of the prompts, shape (B, L, D).
+        image_embeddings: One embedding of each image, shape (B, D), for backbones with an IP-Adapter.
+        words: Names of the damage found in each image, the likeliest first.
     """
 
     prompts: Sequence[str] | None = None
     negative_prompts: Sequence[str] | None = None
     embeddings: Tensor | None = None
+    image_embeddings: Tensor | None = None
     words: Sequence[Sequence[str]] | None = None
 
 
 class Prior(nn.Module, ABC):
-    """Turns degraded images and their side information into `Semantics`."""
+    """Turns degraded images and their side information into `Semantics`.
+
+    A subclass stores every argument of its constructor under its own name, and knows nothing of the sampler.
+    """
+
+    def load(self, backbone_folder: Path | None = None) -> None:
+        """Read weights; does nothing the second time.
+
+        Args:
+            backbone_folder: Where the backbone's weights are, in which parts made for it may lie; None if unknown.
+
+        Raises:
+            ValueError: If weights are missing or do not fit; one sentence with the remedy.
+        """
 
     @abstractmethod
     def forward(self, degraded: Tensor, paths: Sequence[Path | None]) -> Semantics:
@@ -39,3 +59,24 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: If an image cannot be described; the message names the file and the remedy.
         """
+
+    def settings(self) -> dict[str, Any]:
+        """Arguments of the constructor, as JSON can hold them."""
+        return {
+            name: getattr(self, name)
+            for name, parameter in inspect.signature(type(self)).parameters.items()
+            if parameter.kind is not parameter.VAR_POSITIONAL and parameter.kind is not parameter.VAR_KEYWORD
+        }
+
+    def cache_key(self, image: Tensor) -> str:
+        """Key under which what this prior says of an image can be kept.
+
+        Args:
+            image: Shape (3, H, W), range [0, 1].
+
+        Returns:
+            64 hexadecimal digits; equal for equal pixels and settings.
+        """
+        pixels = (image.detach().float().cpu().clamp(0, 1) * 65535).round().to(torch.int32).numpy()
+        about = [type(self).__module__, type(self).__qualname__, self.settings(), list(pixels.shape)]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + pixels.tobytes()).hexdigest()

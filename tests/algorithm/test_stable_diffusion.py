@@ -11,8 +11,10 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
     StableDiffusionPipeline,
+    UNet2DConditionModel,
     UniPCMultistepScheduler,
 )
+from safetensors.torch import save_file
 
 from ldrps.sampling import SamplingSettings
 from modules.backbones.stable_diffusion import StableDiffusion
@@ -175,3 +177,91 @@ def test_nothing_is_assumed_that_a_configuration_says(micro_folder, micro_kl_fol
     assert kl.latent_shape(images) == (4, 16, 24)
     assert (tiny.size_multiple, kl.size_multiple) == (8, 4)
     assert json.loads((micro_kl_folder / "vae" / "config.json").read_text())["scaling_factor"] == 0.7
+
+
+def test_embeddings_that_are_not_numbers_are_refused(micro_folder):
+    backbone = StableDiffusion(str(micro_folder))
+    backbone.load()
+    with pytest.raises(ValueError, match="embeddings that are not numbers"):
+        backbone.condition(Semantics(embeddings=torch.full((1, 3, 16), torch.nan)), 1)
+
+
+def test_words_beyond_the_limit_are_named(micro_folder, caplog):
+    backbone = StableDiffusion(str(micro_folder))
+    backbone.load()
+    long = "a photo of a cat and a cup of coffee and a zebra on the moon"
+    with caplog.at_level("WARNING", "ldrps"):
+        lengthy = backbone.condition(Semantics(prompts=[long]), 1, guidance_scale=2.0)
+        backbone.condition(Semantics(prompts=["a photo of a cat"]), 1)
+    assert len(caplog.records) == 1
+    assert "longer than the 12 tokens" in caplog.text
+    assert "on the moon" in caplog.text
+    assert "photo of a cat" not in caplog.text
+    assert lengthy.guided_hidden_states.shape[1] == 12
+
+
+@pytest.fixture
+def ip_adapter_file(micro_folder, tmp_path):
+    """Random weights under the names of the released IP-Adapters, for the micro denoiser."""
+    unet = UNet2DConditionModel.from_pretrained(micro_folder / "unet")
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        "image_proj.proj.weight": torch.randn(4 * 16, 24, generator=generator) * 0.2,
+        "image_proj.proj.bias": torch.randn(4 * 16, generator=generator) * 0.2,
+        "image_proj.norm.weight": torch.ones(16),
+        "image_proj.norm.bias": torch.zeros(16),
+    }
+    number = 1
+    for name in unet.attn_processors:
+        if name.endswith("attn2.processor"):
+            attention = unet.get_submodule(name.removesuffix(".processor"))
+            for key in ("to_k_ip", "to_v_ip"):
+                shape = attention.to_k.weight.shape
+                state[f"ip_adapter.{number}.{key}.weight"] = torch.randn(shape, generator=generator)
+            number += 2
+    save_file(state, tmp_path / "ip-adapter.safetensors")
+    return tmp_path / "ip-adapter.safetensors"
+
+
+def test_an_ip_adapter_reads_the_image_embeddings(micro_folder, ip_adapter_file):
+    backbone = StableDiffusion(str(micro_folder), ip_adapter=str(ip_adapter_file))
+    backbone.load()
+    latents, embeddings = torch.randn(2, 4, 8, 8), torch.randn(2, 24)
+
+    def x0(semantics, count=2, rows=slice(None), guidance_scale=1.0):
+        conditioning = backbone.condition(semantics, count, guidance_scale=guidance_scale)
+        return backbone.predict_x0(latents[rows], 500, conditioning).x0
+
+    told, untold = x0(Semantics(image_embeddings=embeddings)), x0(Semantics())
+    assert float((told - untold).abs().max()) > 1e-3
+    torch.testing.assert_close(
+        x0(Semantics(image_embeddings=embeddings[1:]), 1, slice(1, 2)), told[1:], atol=1e-5, rtol=1e-4
+    )
+    # Guidance goes from the image without an embedding to the one with it, and further.
+    further = x0(Semantics(image_embeddings=embeddings), guidance_scale=3.0)
+    torch.testing.assert_close(further, untold + 3 * (told - untold), atol=1e-4, rtol=1e-3)
+    # The same through diffusers' own pipeline parts.
+    output = backbone.unet(
+        latents,
+        500,
+        encoder_hidden_states=backbone.condition(Semantics(), 2).hidden_states,
+        added_cond_kwargs={"image_embeds": [embeddings[:, None]]},
+    ).sample
+    torch.testing.assert_close(backbone.x0_from(output, latents, 500), told, atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match="of 7 numbers, but the IP-Adapter reads 24"):
+        x0(Semantics(image_embeddings=torch.randn(2, 7)))
+
+
+def test_without_an_ip_adapter_image_embeddings_change_nothing(micro_folder):
+    backbone = StableDiffusion(str(micro_folder))
+    backbone.load()
+    conditioning = backbone.condition(Semantics(image_embeddings=torch.randn(1, 24)), 1, guidance_scale=3.0)
+    assert conditioning.image_embeddings is None
+    assert len(conditioning.guided_rows) == 0
+
+
+def test_an_ip_adapter_that_does_not_fit_is_one_sentence(micro_folder, tmp_path):
+    save_file({"other.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
+    for name in ("other.safetensors", "none.safetensors"):
+        with pytest.raises(ValueError, match=r"ip_adapter .* cannot be read"):
+            StableDiffusion(str(micro_folder), ip_adapter=str(tmp_path / name)).load()

@@ -2,12 +2,14 @@
 
 import io
 import json
+import shutil
 import tarfile
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file
 from skimage import data as skimage_data
 from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
@@ -15,6 +17,8 @@ from ldrps.cli import main
 from ldrps.data.photos import PhotoData
 from ldrps.latent_diffusion.tokenizer import train_tokenizer
 from ldrps.presets import load_preset
+from modules.networks.da_clip import load_da_clip
+from modules.networks.prior_adapter import load_prior_adapter
 
 PHOTOS = {"astronaut": skimage_data.astronaut, "cat": skimage_data.cat, "coffee": skimage_data.coffee}
 
@@ -126,3 +130,39 @@ def test_the_vocabulary_can_write_any_text(text):
     assert tokenizer.unk_token_id not in ids[1:-1]
     assert ids[0] == tokenizer.bos_token_id
     assert ids[-1] == tokenizer.eos_token_id
+
+
+def test_da_clip_and_adapter_are_trained_and_used(shard, told_folder, tmp_path, pictures):
+    folder = tmp_path / "mini"
+    shutil.copytree(told_folder, folder, ignore=shutil.ignore_patterns("da_clip", "prior_adapter", "text_encoder"))
+    sizes = ["--model.hidden_size", "16", "--model.num_layers", "1", "--model.image_size", "32"]
+    fit("text_image", shard, tmp_path, *sizes, "--model.vocab_size", "560", "--model.max_length", "12")
+    before = load_file(folder / "image_encoder" / "model.safetensors")
+
+    mild = {"class_path": "degradations.gaussian_noise.GaussianNoise"}
+    degradation = ["--model.degradation", json.dumps(mild)]
+    words = ["--model.words", "[clean, noise]"]
+    fit("da_clip", shard, tmp_path, "--model.pipeline_dir", str(folder), *degradation, *words)
+    network = load_da_clip(folder / "da_clip")
+    assert network.config.words == ["clean", "noise"]
+    # The frozen half is the pipeline's own, the controller has moved away from it and speaks.
+    frozen = network.clip.vision_model.encoder.layers[0].mlp.fc1.weight
+    torch.testing.assert_close(frozen, before["vision_model.encoder.layers.0.mlp.fc1.weight"].float())
+    assert not torch.equal(network.controller.vision_model.encoder.layers[0].mlp.fc1.weight, frozen)
+    assert float(network.zero_layers[0].weight.abs().max()) > 0
+
+    fit("prior_adapter", shard, tmp_path, "--model.backbone.path", str(folder), *degradation)
+    adapter = load_prior_adapter(folder / "prior_adapter")
+    assert adapter(torch.randn(2, 16)).shape == (2, 4, 16)
+    for prior in ("da_clip.DACLIP", "da_clip_adapter.DACLIPAdapter", "auto.Auto"):
+        restorer = load_preset(
+            "blind", prior=f"modules.priors.{prior}", backbone__path=str(folder), sampling__num_inference_steps=5
+        )
+        restorer.load()
+        assert bool(restorer.restore(pictures[:1], [None]).isfinite().all())
+
+
+def test_da_clip_asks_for_the_word_of_clean_photos(shard, tmp_path, told_folder, capfd):
+    arguments = ["fit", "--config", "train/da_clip", "--data.sources", f"[{shard}]", "--model.words", "[noise]"]
+    assert main([*arguments, "--model.pipeline_dir", str(told_folder)]) == 2
+    assert "must hold 'clean'" in capfd.readouterr().err

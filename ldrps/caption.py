@@ -1,0 +1,93 @@
+"""`ldrps caption`: what a prior says of each picture, written beside it for later runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ldrps.account import Account, read_all, say
+from ldrps.data.images import find_images, name_outputs
+from ldrps.data.outputs import prepare_folder
+from ldrps.data.safe_files import complete_or_absent
+from ldrps.presets import build_prior
+from modules.backbones.stable_diffusion import StableDiffusion
+from modules.priors.base import Prior
+from modules.priors.prompt_file import NEGATIVE_SUFFIX, PromptFile
+
+
+@dataclass(frozen=True)
+class CaptionJob:
+    """What `ldrps caption` was asked for.
+
+    Attributes:
+        inputs: Files, folders and globs.
+        prior: Preset name, YAML file or class path.
+        settings: Changes to the prior, such as ``--prior.question=...``.
+        backbone: Pipeline folder that may hold a DA-CLIP.
+        output: Folder for the texts; None writes each beside its picture.
+        overwrite: Whether texts that exist are replaced; otherwise their pictures are passed over.
+    """
+
+    inputs: Sequence[str]
+    prior: str
+    settings: Sequence[str]
+    backbone: str
+    output: Path | None = None
+    overwrite: bool = False
+
+
+def caption(job: CaptionJob) -> Account:
+    """Describe every picture that has no text yet; one bad file does not stop the others.
+
+    Raises:
+        ValueError: If the job as a whole cannot be done.
+    """
+    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
+    if job.output is not None:
+        prepare_folder(job.output)
+    place = PromptFile(str(job.output) if job.output else None)
+    open_files = [(file, name) for file, name in files if job.overwrite or not place.prompt_file(file).exists()]
+    taken: dict[Path, Path] = {}
+    for file, _ in open_files:
+        if (other := taken.setdefault(place.prompt_file(file), file)) != file:
+            raise ValueError(
+                f"{other} and {file} would share {place.prompt_file(file)}: rename one, or caption them apart"
+            )
+    prior = build_prior(job.prior, job.settings)
+    if open_files:
+        prior.load(StableDiffusion(job.backbone).folder)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    prior.to(device)
+    account = Account()
+    for picture, file, _ in read_all(open_files, account, "describing"):
+        try:
+            texts = describe(prior, picture.image.to(device), file)
+            for kind, text in texts.items():
+                with complete_or_absent(place.prompt_file(file, kind)) as stream:
+                    stream.write(f"{text}\n".encode())
+        except (ValueError, OSError, RuntimeError) as error:
+            account.fail(f"{file}: {error}")
+            continue
+        say(f"{file}: {' | not: '.join(texts.values())}")
+        account.done += 1
+    passed_over = len(files) - len(open_files)
+    say(f"{account.done} text(s) written" + (f", {passed_over} there already" if passed_over else ""))
+    return account
+
+
+def describe(prior: Prior, image: Tensor, file: Path) -> dict[str, str]:
+    """What the prior says of one image, by the kind of file it belongs in.
+
+    Raises:
+        ValueError: If it says nothing.
+    """
+    with torch.no_grad():
+        semantics = prior(image[None], [file])
+    if not (semantics.prompts and semantics.prompts[0]):
+        raise ValueError(f"the prior {type(prior).__name__} gives no text: choose mllm, endpoint or da_clip")
+    texts = {"": semantics.prompts[0]}
+    if semantics.negative_prompts and semantics.negative_prompts[0]:
+        texts[NEGATIVE_SUFFIX] = semantics.negative_prompts[0]
+    return texts
