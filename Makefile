@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
 
-.PHONY: help demo test lint check bench bench-quality bench-ablation bench-degradations bench-harness docs docs-figures clean
+.PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
+	bench-degradations bench-harness docs docs-figures clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -38,6 +39,12 @@ bench-quality: $(VENV)/.installed ## Restore every suite, beside simple tools (h
 
 bench-ablation: $(VENV)/.installed ## Change one part of the blind preset at a time: make bench-ablation DATA=folder
 	$(BIN)/python -m tests.benchmarks.ablation --data "$(DATA)"
+
+bench-priors: $(VENV)/.installed ## Give the blind preset one semantic prior after another: make bench-priors DATA=folder
+	$(BIN)/python -m tests.benchmarks.priors --data "$(DATA)"
+
+bench-da-clip: $(VENV)/.installed ## Ask the embedded DA-CLIP about damaged photos: make bench-da-clip DATA="shards of the training"
+	$(BIN)/python -m tests.benchmarks.da_clip --data $(DATA)
 
 bench-degradations: $(VENV)/.installed ## Measure the wild pipeline beside OpenCV and NumPy (also part of bench).
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

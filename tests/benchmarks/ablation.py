@@ -5,32 +5,15 @@ One `ldrps test` run with a row for each change; started again with the same opt
 python -m tests.benchmarks.ablation --data FOLDER --output runs/ablation [--limit N] [--only NAME ...]
 """
 
-import argparse
 import json
 import shutil
-from pathlib import Path
 
 import torch
-import yaml
 from diffusers import UNet2DConditionModel
 
-from ldrps.cli import main as ldrps
-from ldrps.presets import preset_model
-from ldrps.quiet import quieten
 from modules.backbones.stable_diffusion import package_folder
+from tests.benchmarks.rows import parse_options, run_rows
 
-DAMAGES = [
-    "noise_15",
-    "noise_25",
-    "noise_50",
-    "low_light",
-    "haze",
-    "grey",
-    "low_light_noise",
-    "motion_blur",
-    "jpeg_10",
-    "wild_medium",
-]
 MINI = package_folder("package:ldrps/pretrained/mini")
 TONE_CURVE = {"class_path": "modules.alignment.tone_curve.ToneCurve"}
 F_PAM = {"class_path": "modules.alignment.fpam.FPAM", "init_args": {"width": 16}}
@@ -101,7 +84,8 @@ def variants(random_denoiser):
         "guidance off": ["--model.guidance.strength=0"],
         "guidance off, decoded": ["--model.guidance.strength=0", "--model.output=modules.outputs.decoded.Decoded"],
     }
-    rows = {name: ("blind", arguments) for name, arguments in changes.items()}
+    # Without text: what the priors do has a table of its own.
+    rows = {name: ("blind", ["--model.prior=modules.priors.null.Null", *own]) for name, own in changes.items()}
     rows["released: low light"] = reference("low_light", ["losses", "alignment_losses"])
     rows["released: dehazing"] = reference("dehazing", ["losses", "alignment_losses"])
     rows["released: denoising"] = reference("denoising", ["alignment_losses"])
@@ -124,25 +108,9 @@ def make_random_denoiser(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", required=True, help="folder of clean photos")
-    parser.add_argument("--output", default="runs/ablation", type=Path)
-    parser.add_argument("--suite", nargs="+", default=DAMAGES)
-    parser.add_argument("--limit", default=4, type=int)
-    parser.add_argument("--only", nargs="+", help="names of rows")
-    options = parser.parse_args()
-    quieten()
+    options = parse_options(__doc__, "runs/ablation")
     options.output.mkdir(parents=True, exist_ok=True)
-    rows = variants(make_random_denoiser(options.output / "random_denoiser"))
-    rows = {name: rows[name] for name in options.only or rows}
-    restorers = {name: preset_model(preset, arguments) for name, (preset, arguments) in rows.items()}
-    config = options.output / "ablation.yaml"
-    model = {"class_path": "ldrps.comparison.Comparison", "init_args": {"restorers": restorers}}
-    config.write_text(yaml.safe_dump({"model": model}, sort_keys=False))
-    run = options.output / "run"
-    arguments = ["--clean", options.data, "--suite", *options.suite, "--limit", str(options.limit), "--no-baselines"]
-    arguments += ["--config", str(config), "--protocol", "crops_256", "--output", str(run)]
-    raise SystemExit(ldrps(["test", *arguments, *(["--resume"] if run.exists() else [])]))
+    run_rows(variants(make_random_denoiser(options.output / "random_denoiser")), options)
 
 
 if __name__ == "__main__":
