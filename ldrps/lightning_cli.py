@@ -161,6 +161,19 @@ def run(argv: list[str]) -> list[Record]:
     return model.records if isinstance(model, Restorer) else []
 
 
+def find_prior(name: str) -> str:
+    """Path of a prior's preset; class paths, files and inline settings stay as they are.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    Example:
+        >>> Path(find_prior("da_clip")).name, find_prior("modules.priors.null.Null")
+        ('da_clip.yaml', 'modules.priors.null.Null')
+    """
+    return name if "." in name or "{" in name else str(find_preset(str(Path("prior") / name)))
+
+
 def resolve_presets(argv: list[str]) -> list[str]:
     """Replace preset names after ``--config`` and ``--model.prior`` by the files they stand for.
 
@@ -175,7 +188,9 @@ def resolve_presets(argv: list[str]) -> list[str]:
             argument = str(find_preset(argument))
         elif option == "--config" and separator:
             argument = f"--config={find_preset(value)}"
-        elif previous == "--model.prior" and "." not in argument:
-            argument = str(find_preset(str(Path("prior") / argument)))
+        elif previous == "--model.prior":
+            argument = find_prior(argument)
+        elif option == "--model.prior" and separator:
+            argument = f"--model.prior={find_prior(value)}"
         resolved.append(argument)
     return resolved

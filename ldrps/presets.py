@@ -91,7 +91,7 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
 
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
-    source = name if "." in name and not Path(name).is_file() else str(find_preset(str(Path("prior") / name)))
+    source = name if "." in name else str(find_preset(str(Path("prior") / name)))
     try:
         prior: Prior = parser.instantiate(parser.parse_args([f"--prior={source}", *settings])).prior
     except ArgumentError as error:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 
 
@@ -19,26 +20,29 @@ def quieten() -> None:
         library.set_verbosity_error()
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # The hub's own remarks about every repeated attempt; that it cannot be reached is said once, by whoever asked.
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", message=".*LightningCLI's args parameter.*")
 
 
+class Remarks(logging.Handler):
+    """Writes each remark once, to whatever standard error is at that moment: a progress bar may have taken it over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        line = self.format(record)
+        if line not in self.said:
+            self.said.add(line)
+            sys.stderr.write(f"{line}\n")
+
+
 def tell() -> None:
-    """Show this project's own remarks on standard error, each once."""
+    """Show this project's own remarks on standard error."""
     logger = logging.getLogger("ldrps")
-    if logger.handlers:
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    told: set[str] = set()
-
-    def is_new(record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        if message in told:
-            return False
-        told.add(message)
-        return True
-
-    handler.addFilter(is_new)
-    logger.addHandler(handler)
+    logger.handlers = [Remarks()]
     logger.setLevel(logging.INFO)

@@ -53,7 +53,8 @@ class Auto(Prior):
         )
 
     def _describe(self, image: Tensor, path: Path | None) -> Semantics:
-        if path is not None and self.prompt_file.prompt_file(path).is_file():
+        if path is not None and (file := self.prompt_file.prompt_file(path)).is_file():
+            LOGGER.info("prior: %s is described by %s", path.name, file.name)
             return self.prompt_file(image, [path])
         if self.da_clip is None or min(image.shape[-2:]) < self.da_clip.network.patch_size:
             return Semantics()

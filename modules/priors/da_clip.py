@@ -41,7 +41,7 @@ class DACLIP(Prior):
         path: str | None = None,
         vocabulary: str | None = None,
         num_captions: int = 1,
-        min_probability: float = 0.3,
+        min_probability: float = 0.4,
         names_damage: bool = True,
     ) -> None:
         super().__init__()

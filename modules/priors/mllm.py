@@ -52,21 +52,24 @@ class MLLM(Answering):
         if hasattr(self, "model"):
             return
         from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers.utils import cached_file
 
         dtype = ("bfloat16" if torch.cuda.is_available() else "float32") if self.dtype == "auto" else self.dtype
         trust = {"trust_remote_code": self.trust_remote_code}
         try:
+            # Asked for first and alone: without a network every file would be tried for half a minute.
+            cached_file(self.path, "config.json")
             processor: Any = AutoProcessor.from_pretrained(self.path, **trust)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(
                 self.path, dtype=getattr(torch, dtype), output_loading_info=True, **trust
             )
-        except ImportError as error:
-            missing = " and ".join(name for name in ("torchvision", "timm", "num2words") if name in str(error))
-            raise ValueError(
-                f"the model {self.path!r} needs {missing or _shortened(error)}, which is not installed: "
-                f"`pip install {missing or 'what it names'}`, or choose a LLaVA or Idefics3 model, which do without"
-            ) from error
-        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+        except (ImportError, OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            needed = " and ".join(name for name in ("torchvision", "timm", "num2words") if name in str(error).lower())
+            if needed or isinstance(error, ImportError):
+                raise ValueError(
+                    f"the model {self.path!r} needs {needed or _shortened(error)}, which is not installed: install it, "
+                    "or choose a LLaVA or Idefics3 model, which do without"
+                ) from error
             raise ValueError(
                 f"the model {self.path!r} cannot be read ({_shortened(error)}): give a folder made with "
                 "`hf download MODEL_ID --local-dir FOLDER`, or a hub id while online"

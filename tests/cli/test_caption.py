@@ -78,3 +78,14 @@ def test_wrong_use_is_one_sentence(caption, photo_file, arguments, sentence):
     assert code == 2
     assert sentence in errors
     assert "Traceback" not in errors
+
+
+def test_auto_tells_where_the_words_come_from(photo_file, tmp_path, told_folder, capfd):
+    photo_file.with_suffix(".txt").write_text("a striped cat " * 12)
+    settings = ["--backbone", str(told_folder), "--device", "cpu", "--model.sampling.num_inference_steps", "3"]
+    assert main(["restore", str(photo_file), "-o", str(tmp_path / "out"), *settings]) == 0
+    errors = capfd.readouterr().err
+    assert "otherwise DA-CLIP of the backbone" in errors
+    assert "cat.jpg is described by cat.txt" in errors
+    assert "longer than the 12 tokens" in errors
+    assert errors.count("longer than") == 1

