@@ -16,18 +16,20 @@ class Gates:
     Attributes:
         black: The 1 % percentile of the darkest channel.
         white: The 99 % percentile of the brightest channel.
+        mean: Mean brightness after a stretch of the whole picture; one in a hundred and one in two hundred.
         darkness: Mean darkest value of neighbourhoods, weighted by their contrast, after a stretch of the whole
             picture; one in thirty and one in sixty, since a map fitted to an ordinary photo ruins it.
     """
 
     black: Gate
     white: Gate
+    mean: Gate
     darkness: Gate
 
 
-COLOR = Gates(black=(0.16, 0.30), white=(0.75, 0.55), darkness=(0.27, 0.32))
+COLOR = Gates(black=(0.16, 0.30), white=(0.75, 0.55), mean=(0.15, 0.10), darkness=(0.27, 0.32))
 
-GREY = Gates(black=(0.30, 0.42), white=(0.58, 0.42), darkness=(0.33, 0.38))
+GREY = Gates(black=(0.30, 0.42), white=(0.58, 0.42), mean=(0.15, 0.10), darkness=(0.33, 0.38))
 """Of the same photos without colour, where no channel is darker or brighter than the others, and brightness says less:
 one in twenty and one in a hundred."""
 

@@ -19,28 +19,35 @@ class ToneCurve(Alignment):
     The first guess comes from the brightness percentiles of the degraded image, of all channels together, so that
     colours keep their balance. Where they are those of an ordinary photo, psi starts as the identity. Where they are
     not (everything dark, or no dark pixel at all), psi starts as the curve that turns the percentiles and, partly, the
-    mean of an ordinary photo into those that were seen.
+    mean of an ordinary photo into those that were seen. A night scene with lamps is white somewhere and yet too dark:
+    from a mean that ordinary photos hardly ever have, part of the difference in mean counts as damage too.
 
     Args:
         percentile: Share of pixels below black and above white, in (0, 0.5).
         gamma_strength: How much of the difference in mean brightness is explained by gamma, in [0, 1]; ordinary photos
             differ in brightness, so that 0 explained our development photos best.
+        night_strength: The same for pictures that stay darker after a stretch than ordinary photos are.
         smoothing_px: Side of the window that averages noise away before the percentiles are taken.
 
     Raises:
-        ValueError: If percentile or gamma_strength lie outside their intervals, or smoothing_px is below 1.
+        ValueError: If percentile, gamma_strength or night_strength lie outside their intervals, or smoothing_px is below 1.
     """
 
-    def __init__(self, percentile: float = 0.01, gamma_strength: float = 0.0, smoothing_px: int = 5) -> None:
+    def __init__(
+        self, percentile: float = 0.01, gamma_strength: float = 0.0, night_strength: float = 0.6, smoothing_px: int = 5
+    ) -> None:
         super().__init__()
         if not 0 < percentile < 0.5:
             raise ValueError(f"percentile={percentile} must lie in (0, 0.5)")
         if not 0 <= gamma_strength <= 1:
             raise ValueError(f"gamma_strength={gamma_strength} must lie in [0, 1]")
+        if not 0 <= night_strength <= 1:
+            raise ValueError(f"night_strength={night_strength} must lie in [0, 1]")
         if smoothing_px < 1:
             raise ValueError(f"smoothing_px={smoothing_px} must be at least 1, which does not smooth")
         self.percentile = percentile
         self.gamma_strength = gamma_strength
+        self.night_strength = night_strength
         self.smoothing_px = smoothing_px
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
@@ -59,7 +66,9 @@ class ToneCurve(Alignment):
         offset = black - scale * restored_black
         stretched = ((smooth.mean(dim=1) - _per_pixel(offset)) / _per_pixel(scale)).clamp(0, 1)
         mean = stretched.flatten(1).mean(dim=1).clamp(0.02, 0.98)
-        gamma = (mean.log() / torch.tensor(NATURAL_MEAN).log()).clamp(0.4, 3) ** (unusual * self.gamma_strength)
+        strength = unusual * self.gamma_strength
+        strength = torch.maximum(strength, damage(mean, grey, COLOR.mean, GREY.mean) * self.night_strength)
+        gamma = (mean.log() / torch.tensor(NATURAL_MEAN).log()).clamp(0.4, 3) ** strength
 
         self.offset = nn.Parameter(_per_channel(offset))
         self.log_scale = nn.Parameter(_per_channel(scale.log()))

@@ -89,3 +89,14 @@ def test_auto_tells_where_the_words_come_from(photo_file, tmp_path, told_folder,
     assert "cat.jpg is described by cat.txt" in errors
     assert "longer than the 12 tokens" in errors
     assert errors.count("longer than") == 1
+
+
+@pytest.mark.parametrize("joint", [" ", "="])
+def test_a_prior_is_one_value_in_a_test_or_sweep(photo_file, tmp_path, told_folder, joint):
+    settings = ["--model.backbone.path", str(told_folder), "--model.sampling.num_inference_steps", "3"]
+    data = ["--clean", str(photo_file), "--suite", "noise_15", "--no-baselines", "--device", "cpu"]
+    for name, cls in (("null", "Null"), ("da_clip_adapter", "DACLIPAdapter")):
+        run = tmp_path / name
+        prior = f"--model.prior{joint}{name}".split(" ")
+        assert main(["test", *data, "--output", str(run), *settings, *prior]) == 0
+        assert f".{cls}" in (run / "ldrps.config.yaml").read_text()

@@ -113,12 +113,34 @@ def test_the_tone_curve_guess_recovers_exposure_and_haze(pictures):
         (lambda: ToneCurve(percentile=0.5), "percentile=0.5"),
         (lambda: ToneCurve(smoothing_px=0), "smoothing_px=0"),
         (lambda: ToneCurve(gamma_strength=2), "gamma_strength=2"),
+        (lambda: ToneCurve(night_strength=-1), "night_strength=-1"),
         (lambda: FPAM(width=3), "width=3"),
     ],
 )
 def test_wrong_settings_name_themselves(setting, sentence):
     with pytest.raises(ValueError, match=sentence):
         setting()
+
+
+def test_a_night_scene_with_lamps_is_brightened_and_a_day_is_not(pictures):
+    """As dark as ordinary photos never are on the whole, but white somewhere, so that a stretch does nothing."""
+    night = pictures * 0.12
+    # Larger than the window that smooths the percentiles.
+    night[..., :6, :6] = 1
+    night = torch.nn.functional.interpolate(night, scale_factor=2)
+    night[..., 24:, :] *= 0.5
+    pictures = torch.nn.functional.interpolate(pictures, scale_factor=2)
+    alignment = ToneCurve()
+    alignment.begin(torch.cat([night, pictures]), generators(*range(8)))
+    brightened, same = alignment.invert(torch.cat([night, pictures])).chunk(2)
+    dark = night[..., 24:, 24:].mean(dim=(1, 2, 3))
+    assert float((brightened[..., 24:, 24:].mean(dim=(1, 2, 3)) / dark).min()) > 1.5
+    assert float(brightened[..., :10, :10].min()) > 0.95
+    ordinary = [row for row in range(4) if float(pictures[row].mean()) > 0.2]
+    assert len(ordinary) >= 3
+    plain = ToneCurve(night_strength=0.0)
+    plain.begin(pictures, generators(*range(4)))
+    torch.testing.assert_close(same[ordinary], plain.invert(pictures)[ordinary])
 
 
 def test_identity_learns_nothing():
