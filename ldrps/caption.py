@@ -1,5 +1,6 @@
 """`ldrps caption`: what a prior says of each picture, written beside it for later runs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ class CaptionJob:
         prior: Preset name, YAML file or class path.
         settings: Changes to the prior, such as ``--prior.question=...``.
         backbone: Pipeline folder that may hold a DA-CLIP.
+        device: Where the prior runs; "auto" takes a GPU if there is one.
         output: Folder for the texts; None writes each beside its picture.
         overwrite: Whether texts that exist are replaced; otherwise their pictures are passed over.
     """
@@ -34,6 +36,7 @@ class CaptionJob:
     prior: str
     settings: Sequence[str]
     backbone: str
+    device: str = "auto"
     output: Path | None = None
     overwrite: bool = False
 
@@ -58,16 +61,16 @@ def caption(job: CaptionJob) -> Account:
     prior = build_prior(job.prior, job.settings)
     if open_files:
         prior.load(StableDiffusion(job.backbone).folder)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device
     prior.to(device)
     account = Account()
     for picture, file, _ in read_all(open_files, account, "describing"):
         try:
             texts = describe(prior, picture.image.to(device), file)
-            for kind, text in texts.items():
-                with complete_or_absent(place.prompt_file(file, kind)) as stream:
-                    stream.write(f"{text}\n".encode())
-        except (ValueError, OSError, RuntimeError) as error:
+            write(texts, file, place, job.overwrite)
+        except Exception as error:
+            if "LDRPS_DEBUG" in os.environ:
+                raise
             account.fail(f"{file}: {error}")
             continue
         say(f"{file}: {' | not: '.join(texts.values())}")
@@ -75,6 +78,18 @@ def caption(job: CaptionJob) -> Account:
     passed_over = len(files) - len(open_files)
     say(f"{account.done} text(s) written" + (f", {passed_over} there already" if passed_over else ""))
     return account
+
+
+def write(texts: dict[str, str], file: Path, place: PromptFile, overwrite: bool) -> None:
+    """Write the texts of one picture; those that exist are kept, or all replaced."""
+    for kind in ("", NEGATIVE_SUFFIX):
+        path = place.prompt_file(file, kind)
+        if kind in texts and (overwrite or not path.exists()):
+            with complete_or_absent(path) as stream:
+                stream.write(f"{texts[kind]}\n".encode())
+        elif overwrite:
+            # What another prior said of the damage does not belong to the new prompt.
+            path.unlink(missing_ok=True)
 
 
 def describe(prior: Prior, image: Tensor, file: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 SUMMARY = """\
@@ -30,6 +31,9 @@ ldrps restores damaged photos without being told what is wrong with them.
 """
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MINI = "package:ldrps/pretrained/mini"
+AUTO_PRESETS = ("blind", "best")
+"""Where `ldrps restore` looks for text by itself; every other preset says which prior it wants."""
+
 LIGHTNING_VERBS = ("fit", "validate", "test", "predict")
 
 
@@ -101,8 +105,9 @@ def restore_arguments(argv: Sequence[str]) -> list[str]:
     translated += [f"--data.batch_size={options.batch_size}", f"--writer.output={options.output}"]
     translated += [f"--writer.compare={str(options.compare).lower()}", f"--writer.trajectory={options.trajectory}"]
     translated += [f"--writer.overwrite={str(options.overwrite).lower()}", f"--trainer.accelerator={options.device}"]
-    if options.prior is not None:
-        translated += ["--model.prior", options.prior]
+    prior = options.prior or ("auto" if options.config in AUTO_PRESETS else None)
+    if prior is not None:
+        translated += ["--model.prior", prior]
     if options.prompt is not None:
         text = f'"class_path": "modules.priors.text.Text", "init_args": {{"prompt": {quoted(options.prompt)}}}'
         translated += [f"--model.prior={{{text}}}"]
@@ -207,14 +212,12 @@ def run_report(argv: Sequence[str]) -> int:
     from ldrps.results.conclusion import conclude
     from ldrps.results.run_folder import RunFolder
 
-    try:
+    def run() -> int:
         conclude(RunFolder(Path(options.folder)))
-    except (ValueError, OSError) as error:
-        if "LDRPS_DEBUG" in os.environ:
-            raise
-        return fail(" ".join(str(error).split()))
-    sys.stdout.write(f"report: {Path(options.folder) / 'report.html'}\n")
-    return 0
+        sys.stdout.write(f"report: {Path(options.folder) / 'report.html'}\n")
+        return 0
+
+    return run_job(run, "interrupted; the rows are kept")
 
 
 def run_caption(argv: Sequence[str]) -> int:
@@ -229,6 +232,7 @@ def run_caption(argv: Sequence[str]) -> int:
     parser.add_argument("inputs", nargs="+", metavar="IN", help="image files, folders or glob patterns")
     parser.add_argument("--prior", default="da_clip", metavar="X", help="mllm, endpoint, da_clip or another (da_clip)")
     parser.add_argument("--backbone", default=MINI, metavar="X", help="pipeline folder that may hold a DA-CLIP (mini)")
+    parser.add_argument("--device", default="auto", metavar="X", help="auto, cpu, cuda or mps (auto)")
     parser.add_argument("--output", "-o", metavar="DIR", help="folder for the texts (beside the photos)")
     parser.add_argument("--overwrite", action="store_true", help="replace texts that exist (photos with one are left)")
     everyday, settings = split_settings(argv)
@@ -242,8 +246,8 @@ def run_caption(argv: Sequence[str]) -> int:
         from ldrps.caption import CaptionJob, caption
 
         output = None if options.output is None else Path(options.output)
-        job = CaptionJob(options.inputs, options.prior, joined(settings), options.backbone, output, options.overwrite)
-        return caption(job).exit_code
+        everything = joined(settings), options.backbone, options.device, output, options.overwrite
+        return caption(CaptionJob(options.inputs, options.prior, *everything)).exit_code
 
     return run_job(run, "interrupted; texts written so far are kept")
 
@@ -324,10 +328,20 @@ def run_job(run: Callable[[], int], when_interrupted: str) -> int:
         return run()
     except KeyboardInterrupt:
         return fail(when_interrupted, code=130)
-    except (ValueError, OSError) as error:
-        if "LDRPS_DEBUG" in os.environ:
-            raise
-        return fail(" ".join(str(error).split()))
+    except (ValueError, OSError, RuntimeError) as error:
+        return fail_with(error)
+
+
+def fail_with(error: Exception) -> int:
+    """Say in one sentence what a user can do something about; anything else is a fault of ours and raised again."""
+    is_memory = type(error).__name__ == "OutOfMemoryError"
+    if "LDRPS_DEBUG" in os.environ or (isinstance(error, RuntimeError) and not is_memory):
+        raise error
+    if is_memory:
+        return fail("the GPU's memory is full: use --device cpu, a smaller model, or smaller batches", code=1)
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return fail("the disk is full or a quota is reached: free some space; what was written is kept", code=1)
+    return fail(shortened(str(error)))
 
 
 def split_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -343,10 +357,8 @@ def split_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         option, separator, _ = argument.partition("=")
         if not (option.startswith("--") and "." in option):
             everyday.append(argument)
-            continue
-        settings.append(argument)
-        if not separator:
-            settings += [value] if (value := next(remaining, None)) is not None else []
+        else:
+            settings += [argument, *islice(remaining, 0 if separator else 1)]
     return everyday, settings
 
 
@@ -380,12 +392,8 @@ def run_lightning(build: Callable[[], list[str]]) -> int:
         return fail("interrupted; pictures finished so far are kept", code=130)
     except ArgumentError as error:
         return fail(shortened(str(error)))
-    except (ValueError, OSError, ImportError) as error:
-        if "LDRPS_DEBUG" in os.environ:
-            raise
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            return fail("the disk is full or a quota is reached: free some space; what was written is kept", code=1)
-        return fail(" ".join(str(error).split()))
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        return fail_with(error)
     failed = [record for record in records if record.error is not None]
     if not failed:
         return 0

@@ -1,6 +1,8 @@
 """`ldrps convert`: official checkpoints to folders that this package reads."""
 
 import pickle
+import shutil
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +48,14 @@ def convert(job: ConvertJob) -> None:
     network = convert_da_clip(read_state(job.checkpoint), job.activation)
     tokenizer = None if job.tokenizer is None else read_tokenizer(job.tokenizer)
     prepare_folder(job.output)
-    network.save_pretrained(job.output)
+    with tempfile.TemporaryDirectory(dir=job.output, prefix=".ldrps-") as temporary:
+        network.save_pretrained(temporary)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(Path(temporary) / "tokenizer")
+        shutil.rmtree(job.output / "tokenizer", ignore_errors=True)
+        # The configuration last: a folder without it is not taken for a DA-CLIP.
+        for made in sorted(Path(temporary).iterdir(), key=lambda path: path.name == "config.json"):
+            made.replace(job.output / made.name)
     count = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     say(f"DA-CLIP with {count:.0f} M parameters, {network.image_size} px, {job.activation}, in {job.output}")
     if tokenizer is None:
@@ -54,8 +63,6 @@ def convert(job: ConvertJob) -> None:
             "without a tokenizer, which the priors need: convert again with --tokenizer FOLDER, such as that of "
             "openai/clip-vit-base-patch32, whose words every released DA-CLIP shares"
         )
-        return
-    tokenizer.save_pretrained(job.output / "tokenizer")
 
 
 def read_state(file: Path) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
 from ldrps.comparison import Comparison
 from ldrps.data.samples import Record
-from ldrps.presets import find_preset, preset_model
+from ldrps.presets import find_preset, find_prior, preset_model
 from ldrps.restorer import Restorer
 
 RESTORING = ("predict", "test")
@@ -159,19 +159,6 @@ def run(argv: list[str]) -> list[Record]:
         raise InterruptError from error
     model = command_line.model
     return model.records if isinstance(model, Restorer) else []
-
-
-def find_prior(name: str) -> str:
-    """Path of a prior's preset; class paths, files and inline settings stay as they are.
-
-    Raises:
-        ValueError: If there is no such preset.
-
-    Example:
-        >>> Path(find_prior("da_clip")).name, find_prior("modules.priors.null.Null")
-        ('da_clip.yaml', 'modules.priors.null.Null')
-    """
-    return name if "." in name or "{" in name else str(find_preset(str(Path("prior") / name)))
 
 
 def resolve_presets(argv: list[str]) -> list[str]:

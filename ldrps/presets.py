@@ -73,6 +73,19 @@ def load_preset(name: str = "blind", **settings: Any) -> Restorer:
     return restorer
 
 
+def find_prior(name: str) -> str:
+    """Path of a prior's preset; class paths, files and inline settings stay as they are.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    Example:
+        >>> Path(find_prior("da_clip")).name, find_prior("modules.priors.null.Null")
+        ('da_clip.yaml', 'modules.priors.null.Null')
+    """
+    return name if "." in name or "{" in name else str(find_preset(str(Path("prior") / name)))
+
+
 def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
     """Build a semantic prior.
 
@@ -89,13 +102,12 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
-    parser = ArgumentParser(exit_on_error=False)
+    parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
-    source = name if "." in name else str(find_preset(str(Path("prior") / name)))
     try:
-        prior: Prior = parser.instantiate(parser.parse_args([f"--prior={source}", *settings])).prior
+        prior: Prior = parser.instantiate(parser.parse_args([f"--prior={find_prior(name)}", *settings])).prior
     except ArgumentError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(str(error)) from error
     return prior
 
 

@@ -87,15 +87,6 @@ class DenoiserTraining(Training):
         self.log("train/velocity", loss, prog_bar=True)
         return loss
 
-    def on_validation_start(self) -> None:
-        """Every validation sees the same noise, so that its figures can be compared."""
-        self._random_state = torch.get_rng_state()
-        torch.manual_seed(0)
-
-    def on_validation_end(self) -> None:
-        """Training goes on with its own random numbers."""
-        torch.set_rng_state(self._random_state)
-
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Loss on the held-out photos, at evenly spread noise levels, and samples of their captions."""
         levels = torch.linspace(0, 1, len(batch["caption"]))
@@ -129,7 +120,7 @@ class DenoiserTraining(Training):
             latents = latents * self.vae.config.scaling_factor
             hidden_states = self.text_encoder(tokenize(self.tokenizer, captions, self.device))[0]
         timesteps = (levels * (self.scheduler.config.num_train_timesteps - 1)).long().to(self.device)
-        noise = torch.randn_like(latents)
+        noise = torch.randn(latents.shape).to(latents)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
         velocity = self.scheduler.get_velocity(latents, noise, timesteps)
         prediction = self.unet(noisy, timesteps, encoder_hidden_states=hidden_states).sample

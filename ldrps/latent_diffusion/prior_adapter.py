@@ -15,6 +15,7 @@ from modules.backbones.stable_diffusion import StableDiffusion
 from modules.networks.da_clip import load_da_clip
 from modules.networks.prior_adapter import PriorAdapter
 from modules.priors.base import Semantics
+from modules.priors.da_clip import da_clip_folder
 
 
 class PriorAdapterTraining(Training):
@@ -54,6 +55,7 @@ class PriorAdapterTraining(Training):
         export_dir: str | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        self.strict_loading = False
         self.backbone = backbone
         self.degradation = degradation
         self.da_clip = da_clip
@@ -67,8 +69,7 @@ class PriorAdapterTraining(Training):
         if hasattr(self, "adapter"):
             return
         self.backbone.load()
-        folder = Path(self.da_clip) if self.da_clip else Path(str(self.backbone.folder)) / "da_clip"
-        self.network = load_da_clip(folder)
+        self.network = load_da_clip(da_clip_folder(self.da_clip, self.backbone.folder))
         self.adapter = PriorAdapter(
             embedding_dim=self.network.config.clip_config["projection_dim"],
             cross_attention_dim=self.backbone.unet.config.cross_attention_dim,
@@ -87,15 +88,6 @@ class PriorAdapterTraining(Training):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def on_validation_start(self) -> None:
-        """Every validation sees the same noise, so that its figures can be compared."""
-        self._random_state = torch.get_rng_state()
-        torch.manual_seed(0)
-
-    def on_validation_end(self) -> None:
-        """Training goes on with its own random numbers."""
-        torch.set_rng_state(self._random_state)
-
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Loss on the held-out photos without text, with the tokens and without them, on the same noise."""
         size = len(batch["caption"])
@@ -108,6 +100,12 @@ class PriorAdapterTraining(Training):
             torch.set_rng_state(state)
             loss = self._loss(batch["image"], [""] * size, own, levels)
             self.log(name, loss, prog_bar=True, batch_size=size)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out what is frozen: it lies where it was read from, and may be gigabytes."""
+        frozen = ("backbone.", "network.")
+        weights = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: own for name, own in weights.items() if not name.startswith(frozen)}
 
     def export(self, folder: Path) -> None:
         """Write ``prior_adapter``."""
@@ -124,11 +122,12 @@ class PriorAdapterTraining(Training):
         backbone = self.backbone
         with torch.no_grad():
             latents = backbone.encode(images)
-            noise = torch.randn_like(latents)
+            noise = torch.randn(latents.shape).to(latents)
             timesteps = (levels * (backbone.num_train_timesteps - 1)).long().to(latents.device)
             noisy = backbone.scheduler.add_noise(latents, noise, timesteps)
-            is_velocity = backbone.scheduler.config.prediction_type == "v_prediction"
-            target = backbone.scheduler.get_velocity(latents, noise, timesteps) if is_velocity else noise
+            velocity = backbone.scheduler.get_velocity(latents, noise, timesteps)
+            targets = {"epsilon": noise, "v_prediction": velocity, "sample": latents}
+            target = targets[backbone.scheduler.config.prediction_type]
             text = backbone.condition(Semantics(prompts=captions), len(captions)).hidden_states
         hidden_states = torch.cat([text, tokens.to(text)], dim=1)
         prediction = backbone.unet(noisy.to(backbone.dtype), timesteps, encoder_hidden_states=hidden_states).sample

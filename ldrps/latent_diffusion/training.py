@@ -12,7 +12,7 @@ from ldrps.data.image_files import to_pil, write_picture
 
 
 class Training(LightningModule):
-    """What the three trainings share: AdamW, a cosine over steps or wall-clock time, sample pictures, export.
+    """What the trainings share: AdamW, a cosine over steps or time, repeatable validation, sample pictures, export.
 
     Args:
         learning_rate: Peak learning rate.
@@ -40,6 +40,15 @@ class Training(LightningModule):
         optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_validation_start(self) -> None:
+        """Every validation sees the same noise, so that its figures can be compared; noise is drawn on the CPU."""
+        self._random_state = torch.get_rng_state()
+        torch.manual_seed(0)
+
+    def on_validation_end(self) -> None:
+        """Training goes on with its own random numbers."""
+        torch.set_rng_state(self._random_state)
 
     def on_train_end(self) -> None:
         """Export once, with the averaged weights if a callback put them in place."""

@@ -30,7 +30,7 @@ class ToneCurve(Alignment):
         smoothing_px: Side of the window that averages noise away before the percentiles are taken.
 
     Raises:
-        ValueError: If percentile, gamma_strength or night_strength lie outside their intervals, or smoothing_px is below 1.
+        ValueError: If percentile or a strength lies outside its interval, or smoothing_px is below 1.
     """
 
     def __init__(

@@ -121,6 +121,7 @@ class TextConditioner:
             if hasattr(layer, "in_features")
         )
         if embeddings is None:
+            LOGGER.warning("the prior gives no image embedding, so the IP-Adapter has nothing to read: use da_clip")
             return torch.zeros(batch_size, width, device=self.pipeline.unet.device)
         if embeddings.shape[-1] != width:
             raise ValueError(

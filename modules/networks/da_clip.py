@@ -73,7 +73,7 @@ class DACLIPModel(PreTrainedModel):
         self.zero_layers = nn.ModuleList(
             nn.Linear(vision.hidden_size, vision.hidden_size) for _ in range(vision.num_hidden_layers)
         )
-        # Of the damage words; the captions have CLIP's own.
+        # Learnt with the controller; the frozen CLIP keeps its own.
         self.logit_scale = nn.Parameter(self.clip.logit_scale.detach().clone())
         self.post_init()
 

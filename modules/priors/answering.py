@@ -5,11 +5,12 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from modules.priors.base import Prior, Semantics
+from modules.priors.base import Prior, Semantics, fingerprint
 
 CONTENT_QUESTION = (
     "This photo is of low quality. Describe in at most 20 words what it would show if its quality were good: "
@@ -40,6 +41,10 @@ class Answering(Prior):
         self.question = question
         self.damage_question = damage_question
         self.cache_dir = cache_dir
+
+    @abstractmethod
+    def identity(self) -> list[Any]:
+        """What decides an answer besides the picture and the question, as JSON can hold it."""
 
     @abstractmethod
     def ask(self, pictures: Sequence[Image.Image], question: str) -> list[str]:
@@ -79,8 +84,7 @@ class Answering(Prior):
         if self.cache_dir == "":
             return None
         folder = Path(self.cache_dir) if self.cache_dir else user_cache() / "answers"
-        kind = "content" if question == self.question else "damage"
-        return folder / f"{self.cache_key(image)}.{kind}.json"
+        return folder / f"{fingerprint([type(self).__qualname__, self.identity(), question], image)}.json"
 
 
 def user_cache() -> Path:

@@ -46,7 +46,14 @@ class Auto(Prior):
         described = [self._describe(image[None], path) for image, path in zip(degraded, paths, strict=True)]
         if all(semantics.prompts is None for semantics in described):
             return Semantics()
+        known = [semantics.image_embeddings for semantics in described if semantics.image_embeddings is not None]
+        embeddings = None
+        if known:
+            nothing = torch.zeros_like(known[0])
+            rows = [nothing if own.image_embeddings is None else own.image_embeddings for own in described]
+            embeddings = torch.cat(rows)
         return Semantics(
+            image_embeddings=embeddings,
             prompts=[(semantics.prompts or [""])[0] for semantics in described],
             negative_prompts=[(semantics.negative_prompts or [""])[0] for semantics in described],
             words=[(semantics.words or [()])[0] for semantics in described],
@@ -54,8 +61,14 @@ class Auto(Prior):
 
     def _describe(self, image: Tensor, path: Path | None) -> Semantics:
         if path is not None and (file := self.prompt_file.prompt_file(path)).is_file():
-            LOGGER.info("prior: %s is described by %s", path.name, file.name)
-            return self.prompt_file(image, [path])
+            try:
+                described = self.prompt_file(image, [path])
+            except ValueError as error:
+                # A file that nobody wrote for this must not keep a photo from being restored.
+                LOGGER.warning("prior: %s", error)
+            else:
+                LOGGER.info("prior: %s is described by %s", path.name, file.name)
+                return described
         if self.da_clip is None or min(image.shape[-2:]) < self.da_clip.network.patch_size:
             return Semantics()
         with torch.no_grad():

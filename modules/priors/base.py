@@ -77,6 +77,11 @@ class Prior(nn.Module, ABC):
         Returns:
             64 hexadecimal digits; equal for equal pixels and settings.
         """
-        pixels = (image.detach().float().cpu().clamp(0, 1) * 65535).round().to(torch.int32).numpy()
-        about = [type(self).__module__, type(self).__qualname__, self.settings(), list(pixels.shape)]
-        return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + pixels.tobytes()).hexdigest()
+        return fingerprint([type(self).__module__, type(self).__qualname__, self.settings()], image)
+
+
+def fingerprint(about: Any, image: Tensor) -> str:
+    """Hash plain data together with the pixels of an image, shape (3, H, W), range [0, 1]."""
+    pixels = (image.detach().float().cpu().clamp(0, 1) * 65535).round().to(torch.int32).numpy()
+    text = json.dumps([about, list(pixels.shape)], sort_keys=True)
+    return hashlib.sha256(text.encode() + pixels.tobytes()).hexdigest()

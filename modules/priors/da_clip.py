@@ -133,9 +133,7 @@ def da_clip_folder(path: str | None, backbone_folder: Path | None) -> Path:
     if path is not None:
         return Path(path)
     if backbone_folder is None:
-        raise ValueError(
-            "the backbone is no local folder that could hold da_clip: say where it is with --model.prior.path"
-        )
+        raise ValueError("the backbone is no local folder that could hold da_clip: give its path to the prior")
     return backbone_folder / "da_clip"
 
 

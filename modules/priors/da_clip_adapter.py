@@ -34,7 +34,7 @@ class DACLIPAdapter(Prior):
             return
         if self.adapter is None and backbone_folder is None:
             raise ValueError(
-                "the backbone is no local folder that could hold prior_adapter: name it with --model.prior.adapter"
+                "the backbone is no local folder that could hold prior_adapter: give its path to the prior as adapter"
             )
         self.da_clip.load(backbone_folder)
         network = load_prior_adapter(

@@ -65,6 +65,10 @@ class Endpoint(Answering):
         self.num_retries = num_retries
         self.max_tokens = max_tokens
 
+    def identity(self) -> list[Any]:
+        """See `Answering.identity`."""
+        return [self.url, self.model, self.max_tokens]
+
     def ask(self, pictures: Sequence[Image.Image], question: str) -> list[str]:
         """See `Answering.ask`."""
         return [self._answer(picture, question) for picture in pictures]
@@ -94,7 +98,11 @@ class Endpoint(Answering):
     def _post(self, body: dict[str, Any]) -> Any:
         import httpx
 
-        key = os.environ.get(self.key_variable)
+        key = os.environ.get(self.key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError(
+                f"the environment variable {self.key_variable} holds no key: it has letters keys never have"
+            )
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         trouble = ""
         for attempt in range(self.num_retries + 1):

@@ -19,7 +19,8 @@ class MLLM(Answering):
         damage_question: See `Answering`.
         cache_dir: See `Answering`.
         max_new_tokens: Longest answer.
-        batch_size: Pictures asked about together.
+        batch_size: Pictures asked about together; above 1 it is faster on a GPU, but in half precision an answer may
+            then depend on the other pictures.
         dtype: Precision of the weights; "auto" takes bfloat16 on a GPU and float32 on a CPU.
         trust_remote_code: Run Python code that comes with the model; only for sources you trust.
 
@@ -34,7 +35,7 @@ class MLLM(Answering):
         damage_question: str | None = None,
         cache_dir: str | None = None,
         max_new_tokens: int = 60,
-        batch_size: int = 4,
+        batch_size: int = 1,
         dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto",
         trust_remote_code: bool = False,
     ) -> None:
@@ -85,6 +86,13 @@ class MLLM(Answering):
         processor.tokenizer.padding_side = "left"
         self.processor = processor
         self.model = model.eval().requires_grad_(False)
+
+    def identity(self) -> list[Any]:
+        """See `Answering.identity`; another model in the same folder is another model."""
+        folder = Path(self.path)
+        files = sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+        described = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+        return [str(folder.resolve()) if described else self.path, described, self.max_new_tokens, self.dtype]
 
     @torch.no_grad()
     def ask(self, pictures: Sequence[Image.Image], question: str) -> list[str]:

@@ -14,7 +14,7 @@ class Null(Prior):
     Example:
         >>> import torch
         >>> Null()(torch.zeros(2, 3, 8, 8), [None, None])
-        Semantics(prompts=None, negative_prompts=None, embeddings=None, words=None)
+        Semantics(prompts=None, negative_prompts=None, embeddings=None, image_embeddings=None, words=None)
     """
 
     def forward(self, degraded: Tensor, paths: Sequence[Path | None]) -> Semantics:

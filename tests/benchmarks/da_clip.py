@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from rich.console import Console
 from rich.progress import track
 
 from degradations.box_mask import BoxMask
@@ -55,7 +56,8 @@ DAMAGES = {
 
 
 def held_out(sources, limit):
-    data = PhotoData(sources, num_held_out=limit)
+    # The number that the training holds out decides which photos they are.
+    data = PhotoData(sources, num_held_out=256)
     data.setup("validate")
     return torch.stack([data.held_out[index]["image"] for index in range(min(limit, len(data.held_out)))])
 
@@ -69,7 +71,7 @@ def measure(prior, photos):
         (word, *pair) for word, severities in DAMAGES.items() for pair in severities.items()
     ]
     counts, cosines = {}, {}
-    for word, severity, degradation in track(kinds, "degrading"):
+    for word, severity, degradation in track(kinds, "degrading", console=Console(stderr=True)):
         said, before, after = [], [], []
         for number, batch in enumerate(photos.split(BATCH)):
             keys = range(number * BATCH, number * BATCH + len(batch))

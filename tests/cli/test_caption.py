@@ -45,6 +45,18 @@ def test_a_served_model_describes_and_a_restoration_reads_it(caption, photo_file
     assert pictures["file"] == pictures["auto"]
 
 
+def test_texts_of_one_s_own_are_kept_and_old_ones_do_not_mix_with_new_ones(caption, photo_file):
+    negative = photo_file.with_name("cat.negative.txt")
+    negative.write_text("mine")
+    named = ["--prior", "da_clip", "--prior.min_probability", "0.01"]
+    assert caption(photo_file, *named)[0] == 0
+    assert negative.read_text() == "mine"
+    assert caption(photo_file, *named, "--overwrite")[0] == 0
+    assert negative.read_text() != "mine"
+    assert caption(photo_file, "--prior", "da_clip", "--prior.names_damage", "false", "--overwrite")[0] == 0
+    assert not negative.exists()
+
+
 def test_one_bad_file_does_not_stop_the_others(caption, photo_file):
     photo_file.with_name("bad.png").write_bytes(b"no picture")
     code, _, errors = caption(photo_file.parent)
@@ -71,6 +83,7 @@ def test_texts_can_go_elsewhere_but_not_two_into_one_file(caption, photo_file, t
         (["--prior", "da_clip", "--prior.path", "nowhere"], "holds no DA-CLIP"),
         (["--prior", "da_clip", "--prior.num_captions", "0"], "num_captions=0"),
         (["--prior", "endpoint", "--prior.url", "ftp://x"], "must begin with http"),
+        (["--prior", "endpoint", "--prior.question", "a: b"], "Expected a <class 'str'>. Got value: {'a': 'b'}"),
     ],
 )
 def test_wrong_use_is_one_sentence(caption, photo_file, arguments, sentence):

@@ -163,5 +163,8 @@ def test_auto_takes_the_text_file_then_da_clip_then_nothing(paths, told_folder, 
     assert "otherwise no text" in caplog.text
     assert plain(pictures[:2], [None, None]) == Semantics()
     assert plain(pictures[:2], [None, paths[1]]).prompts == ["", "a photo of b"]
+    # A file that nobody meant as a prompt keeps no photo from being restored.
+    paths[0].with_suffix(".txt").write_text("")
+    assert auto(pictures[:1], [paths[0]]).prompts == auto.da_clip(pictures[:1], [None]).prompts
     # Too small for a patch of the image tower: nothing is said rather than nothing restored.
     assert auto(torch.rand(1, 3, 4, 40), [None]) == Semantics()

@@ -250,3 +250,8 @@ def test_a_folder_in_use_is_left_alone(tmp_path, capfd):
     assert main([*arguments, "--overwrite"]) == 0
     assert "without a tokenizer" in capfd.readouterr().out
     assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "config.json",
+        "mine.txt",
+        "model.safetensors",
+    ]

@@ -140,6 +140,37 @@ def test_server_trouble_is_one_sentence(pictures, reply, sentence):
         Endpoint(url, cache_dir="", timeout_s=0.3, num_retries=1)(pictures[:1], [None])
 
 
+def test_a_key_that_cannot_be_sent_is_not_shown(pictures, monkeypatch):
+    script = Script("a cat")
+    with serving(script) as url:
+        monkeypatch.setenv("OPENAI_API_KEY", " secret\r\n")
+        Endpoint(url, cache_dir="")(pictures[:1], [None])
+        assert script.headers[0]["Authorization"] == "Bearer secret"
+        monkeypatch.setenv("OPENAI_API_KEY", "sec\rret")
+        with pytest.raises(ValueError, match="OPENAI_API_KEY") as caught:
+            Endpoint(url, cache_dir="")(pictures[:1], [None])
+    assert "ret" not in str(caught.value)
+
+
+def test_answers_belong_to_model_and_question_and_not_to_the_rest(pictures, tmp_path):
+    script = Script("a cat", "another")
+    with serving(script) as url:
+        first = Endpoint(url, cache_dir=str(tmp_path), timeout_s=9)(pictures[:1], [None])
+        assert Endpoint(url, cache_dir=str(tmp_path), num_retries=7)(pictures[:1], [None]) == first
+        assert len(script.requests) == 1
+        asked = Endpoint(url, question="colours?", cache_dir=str(tmp_path))(pictures[:1], [None])
+        assert asked.prompts == ["another"]
+
+
+def test_another_model_in_the_same_folder_is_asked_anew(pictures, tmp_path):
+    folder, cache = tmp_path / "model", tmp_path / "cache"
+    said = []
+    for make in FAMILIES.values():
+        make(folder)
+        said.append(MLLM(str(folder), max_new_tokens=4, cache_dir=str(cache))(pictures[:1], [None]).prompts)
+    assert len(list(cache.glob("*.json"))) == 2
+
+
 def test_a_server_that_is_down_is_one_sentence(pictures):
     with serving(Script("x")) as url:
         pass
