@@ -110,7 +110,8 @@ def make_random_denoiser(folder):
 def main():
     options = parse_options(__doc__, "runs/ablation")
     options.output.mkdir(parents=True, exist_ok=True)
-    run_rows(variants(make_random_denoiser(options.output / "random_denoiser")), options)
+    rows = variants(make_random_denoiser(options.output / "random_denoiser"))
+    raise SystemExit(run_rows(rows, options))
 
 
 if __name__ == "__main__":

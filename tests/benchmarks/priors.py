@@ -3,6 +3,10 @@
 python -m tests.benchmarks.priors --data FOLDER --output runs/priors [--limit N] [--texts FOLDER]
 """
 
+import json
+
+import numpy as np
+
 from tests.benchmarks.rows import parse_options, run_rows
 
 
@@ -33,9 +37,42 @@ def variants(texts):
     return rows | {f"{name}; sample": ("blind", [*arguments, decoded]) for name, arguments in priors.items()}
 
 
+def differences(run, suites, kind):
+    """PSNR without text and the differences to it, with a bootstrap interval over all pairs of photo and damage.
+
+    Args:
+        run: Run folder.
+        suites: Damages, the columns.
+        kind: "" for the result, "; sample" for the decoded sample.
+    """
+    psnr = {}
+    for line in (run / "results.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        psnr.setdefault(row["restorer"], {})[row["suite"], row["key"]] = row["metrics"].get("psnr")
+    base = psnr.pop(f"none{kind}")
+    means = [np.mean([value for (suite, _), value in base.items() if suite == own]) for own in suites]
+    header = f"| {kind.strip('; ') or 'result'} | {' | '.join(suites)} | mean difference, 95 % interval |"
+    lines = [header, "| --- |" + " --- |" * (len(suites) + 1)]
+    lines.append(f"| none | {' | '.join(f'{mean:.2f}' for mean in means)} | |")
+    for name, values in psnr.items():
+        if name == "input" or name.endswith("; sample") != bool(kind):
+            continue
+        gains = {pair: values[pair] - base[pair] for pair in base}
+        cells = [f"{np.mean([gain for (suite, _), gain in gains.items() if suite == own]):+.2f}" for own in suites]
+        everything = np.array(list(gains.values()))
+        draws = np.random.default_rng(0).choice(everything, (4000, len(everything))).mean(axis=1)
+        low, high = np.quantile(draws, [0.025, 0.975])
+        cells.append(f"{everything.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
+        lines.append(f"| {name.removesuffix('; sample')} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main():
     options = parse_options(__doc__, "runs/priors", texts="folder with a text file for each photo")
-    run_rows(variants(options.texts), options)
+    code = run_rows(variants(options.texts), options)
+    tables = [differences(options.output / "run", options.suite, kind) for kind in ("", "; sample")]
+    (options.output / "differences.md").write_text("\n\n".join(tables) + "\n")
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def parse_options(description, output, **more):
 
 
 def run_rows(rows, options):
-    """Run rows, each a preset and changes to it, by name, and leave with the exit code of `ldrps test`."""
+    """Run rows, each a preset and changes to it, by name, and return the exit code of `ldrps test`."""
     quieten()
     options.output.mkdir(parents=True, exist_ok=True)
     rows = {name: rows[name] for name in options.only or rows}
@@ -48,4 +48,4 @@ def run_rows(rows, options):
     run = options.output / "run"
     arguments = ["--clean", options.data, "--suite", *options.suite, "--limit", str(options.limit), "--no-baselines"]
     arguments += ["--config", str(config), "--protocol", "crops_256", "--output", str(run)]
-    raise SystemExit(ldrps(["test", *arguments, *(["--resume"] if run.exists() else [])]))
+    return ldrps(["test", *arguments, *(["--resume"] if run.exists() else [])])
