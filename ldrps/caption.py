@@ -61,7 +61,7 @@ def caption(job: CaptionJob) -> Account:
     prior = build_prior(job.prior, job.settings)
     if open_files:
         prior.load(StableDiffusion(job.backbone).folder)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if job.device == "auto" else job.device
+    device = pick_device(job.device)
     prior.to(device)
     account = Account()
     for picture, file, _ in read_all(open_files, account, "describing"):
@@ -78,6 +78,19 @@ def caption(job: CaptionJob) -> Account:
     passed_over = len(files) - len(open_files)
     say(f"{account.done} text(s) written" + (f", {passed_over} there already" if passed_over else ""))
     return account
+
+
+def pick_device(name: str) -> torch.device:
+    """Device of that name; "auto" is a GPU if there is one.
+
+    Raises:
+        ValueError: If this machine has none of that name.
+    """
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} is not available here: choose auto, cpu, cuda or mps") from error
 
 
 def write(texts: dict[str, str], file: Path, place: PromptFile, overwrite: bool) -> None:

@@ -82,6 +82,7 @@ def test_texts_can_go_elsewhere_but_not_two_into_one_file(caption, photo_file, t
         (["--prior", "no_such"], "presets are: prior/auto"),
         (["--prior", "da_clip", "--prior.path", "nowhere"], "holds no DA-CLIP"),
         (["--prior", "da_clip", "--prior.num_captions", "0"], "num_captions=0"),
+        (["--device", "abacus"], "device 'abacus' is not available here"),
         (["--prior", "endpoint", "--prior.url", "ftp://x"], "must begin with http"),
         (["--prior", "endpoint", "--prior.question", "a: b"], "Expected a <class 'str'>. Got value: {'a': 'b'}"),
     ],
