@@ -80,8 +80,9 @@ class DACLIPTraining(Training):
         vision = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", dtype=torch.float32)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         clip = CLIPConfig(
-            text_config=text.config.to_dict(),
-            vision_config=vision.config.to_dict(),
+            # Without the folders of this machine, which the configurations remember.
+            text_config=text.config.to_dict() | {"_name_or_path": ""},
+            vision_config=vision.config.to_dict() | {"_name_or_path": ""},
             projection_dim=text.config.projection_dim,
         )
         half = [0.5] * 3

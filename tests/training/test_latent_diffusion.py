@@ -145,6 +145,7 @@ def test_da_clip_and_adapter_are_trained_and_used(shard, told_folder, tmp_path, 
     fit("da_clip", shard, tmp_path, "--model.pipeline_dir", str(folder), *degradation, *words)
     network = load_da_clip(folder / "da_clip")
     assert network.config.words == ["clean", "noise"]
+    assert str(tmp_path) not in (folder / "da_clip" / "config.json").read_text()
     # The frozen half is the pipeline's own, the controller has moved away from it and speaks.
     frozen = network.clip.vision_model.encoder.layers[0].mlp.fc1.weight
     torch.testing.assert_close(frozen, before["vision_model.encoder.layers.0.mlp.fc1.weight"].float())
