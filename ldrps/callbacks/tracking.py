@@ -58,7 +58,7 @@ def log_run(folder: RunFolder, project: str, name: str | None = None) -> None:
         dir=str(folder.path),
         config={**content["settings"], "information": content["information"]},
         mode=mode(),
-        settings=wandb.Settings(init_timeout=30, console="off", silent=True),
+        settings=wandb.Settings(init_timeout=90, console="off", silent=True),
     ) as run:
         run.log({**flat(scores), **{f"seconds/{key}": value for key, value in seconds_of(rows).items()}})
         run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
