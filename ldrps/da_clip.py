@@ -28,10 +28,9 @@ class DACLIPTraining(Training):
 
     Args:
         pipeline_dir: Folder with ``text_encoder``, ``image_encoder`` and ``tokenizer``.
-        degradation: How photos are damaged.
+        degradation: How photos are damaged; those that it spares (`degradations.pipeline.Maybe`) are called "clean".
         words: The damage to name; other words of the degradation are not asked for.
         word_template: Text whose embedding stands for a word.
-        clean_share: Share of the photos that stay as they are, and are called "clean".
         content_weight: Weight of the L1 distance to the clean photo's embedding, relative to that embedding's size.
         learning_rate: See `Training`.
         weight_decay: See `Training`.
@@ -39,7 +38,7 @@ class DACLIPTraining(Training):
         export_dir: Pipeline folder that receives ``da_clip``.
 
     Raises:
-        ValueError: If "clean" is not among the words, or clean_share lies outside [0, 1).
+        ValueError: If "clean" is not among the words.
 
     References:
         Luo et al. 2024, Controlling Vision-Language Models for Multi-Task Image Restoration, Eq. 3 and 4; Luo et al.
@@ -52,7 +51,6 @@ class DACLIPTraining(Training):
         degradation: Degradation,
         words: Sequence[str],
         word_template: str = "{}",
-        clean_share: float = 0.1,
         content_weight: float = 1.0,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
@@ -62,13 +60,10 @@ class DACLIPTraining(Training):
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
         if CLEAN not in words:
             raise ValueError(f"words={list(words)} must hold {CLEAN!r}, the word of a photo without damage")
-        if not 0 <= clean_share < 1:
-            raise ValueError(f"clean_share={clean_share} must lie in [0, 1)")
         self.pipeline_dir = pipeline_dir
         self.degradation = degradation
         self.words = list(words)
         self.word_template = word_template
-        self.clean_share = clean_share
         self.content_weight = content_weight
 
     def configure_model(self) -> None:
@@ -94,8 +89,7 @@ class DACLIPTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Sum of the three distances."""
-        generators = [torch.Generator().manual_seed(int(seed)) for seed in torch.randint(2**62, (len(batch["image"]),))]
-        degraded, words = self._degrade(batch["image"], generators)
+        degraded, words = self._degrade(batch["image"], self._generators(len(batch["image"])))
         content, degradation = self.network(degraded)
         with torch.no_grad():
             clean = self.network.image_embedding(batch["image"])
@@ -131,12 +125,9 @@ class DACLIPTraining(Training):
         self.tokenizer.save_pretrained(folder / "da_clip" / "tokenizer")
 
     def _degrade(self, images: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, list[tuple[str, ...]]]:
-        kept = torch.stack([torch.rand((), generator=generator) for generator in generators]) < self.clean_share
         parameters = self.degradation.sample_parameters(generators)
         degraded = self.degradation.degrade(images.float(), parameters)
-        words = self.degradation.words(parameters)
-        degraded = torch.where(kept.to(images.device).view(-1, 1, 1, 1), images, degraded)
-        return degraded, [(CLEAN,) if clean else own for clean, own in zip(kept.tolist(), words, strict=True)]
+        return degraded, [own or (CLEAN,) for own in self.degradation.words(parameters)]
 
     def _word_targets(self, words: Sequence[Sequence[str]]) -> Tensor:
         """Spread evenly over the words of each photo, shape (B, words); nothing for words that are not asked for."""

@@ -2,19 +2,15 @@
 
 from torch import Tensor
 
-from ldrps.baselines.base import Baseline
+from ldrps.baselines.mid_grey import MidGrey
 
 
-class Gain(Baseline):
+class Gain(MidGrey):
     """``image * gain`` with the gain that takes the image's mean to `mid_grey`.
 
     Args:
-        mid_grey: Brightness the mean is taken to, 0 to 1.
+        mid_grey: See `MidGrey`.
     """
-
-    def __init__(self, mid_grey: float = 0.5) -> None:
-        super().__init__()
-        self.mid_grey = mid_grey
 
     def restore_one(self, image: Tensor) -> Tensor:
         """See `Baseline.restore_one`."""

@@ -4,19 +4,15 @@ from math import log
 
 from torch import Tensor
 
-from ldrps.baselines.base import Baseline
+from ldrps.baselines.mid_grey import MidGrey
 
 
-class Gamma(Baseline):
+class Gamma(MidGrey):
     """``image ** gamma`` with the gamma that takes the image's mean to `mid_grey`.
 
     Args:
-        mid_grey: Brightness the mean is taken to, 0 to 1.
+        mid_grey: See `MidGrey`.
     """
-
-    def __init__(self, mid_grey: float = 0.5) -> None:
-        super().__init__()
-        self.mid_grey = mid_grey
 
     def restore_one(self, image: Tensor) -> Tensor:
         """See `Baseline.restore_one`."""

@@ -15,7 +15,7 @@ from modules.backbones.stable_diffusion import StableDiffusion
 from modules.networks.da_clip import load_da_clip
 from modules.networks.prior_adapter import PriorAdapter
 from modules.priors.base import Semantics
-from modules.priors.da_clip import da_clip_folder
+from modules.priors.da_clip import part_folder
 
 
 class PriorAdapterTraining(Training):
@@ -29,7 +29,6 @@ class PriorAdapterTraining(Training):
         da_clip: DA-CLIP folder; None takes ``da_clip`` in the backbone's folder.
         num_tokens: Tokens per image.
         hidden_dim: Width of the adapter's hidden layer.
-        clean_share: Share of the photos that DA-CLIP sees undamaged.
         caption_dropout: Share of captions replaced by the empty one, so that the tokens also work without text.
         learning_rate: See `Training`.
         weight_decay: See `Training`.
@@ -47,7 +46,6 @@ class PriorAdapterTraining(Training):
         da_clip: str | None = None,
         num_tokens: int = 4,
         hidden_dim: int = 512,
-        clean_share: float = 0.2,
         caption_dropout: float = 0.5,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.01,
@@ -61,7 +59,6 @@ class PriorAdapterTraining(Training):
         self.da_clip = da_clip
         self.num_tokens = num_tokens
         self.hidden_dim = hidden_dim
-        self.clean_share = clean_share
         self.caption_dropout = caption_dropout
 
     def configure_model(self) -> None:
@@ -69,7 +66,7 @@ class PriorAdapterTraining(Training):
         if hasattr(self, "adapter"):
             return
         self.backbone.load()
-        self.network = load_da_clip(da_clip_folder(self.da_clip, self.backbone.folder))
+        self.network = load_da_clip(part_folder("da_clip", self.da_clip, self.backbone.folder))
         self.adapter = PriorAdapter(
             embedding_dim=self.network.config.clip_config["projection_dim"],
             cross_attention_dim=self.backbone.unet.config.cross_attention_dim,
@@ -82,8 +79,7 @@ class PriorAdapterTraining(Training):
         size = len(batch["caption"])
         kept = (torch.rand(size) >= self.caption_dropout).tolist()
         captions = [caption if keep else "" for caption, keep in zip(batch["caption"], kept, strict=True)]
-        generators = [torch.Generator().manual_seed(int(seed)) for seed in torch.randint(2**62, (size,))]
-        tokens = self.adapter(self._embed(batch["image"], generators))
+        tokens = self.adapter(self._embed(batch["image"], self._generators(size)))
         loss = self._loss(batch["image"], captions, tokens, torch.rand(size))
         self.log("train/loss", loss, prog_bar=True)
         return loss
@@ -113,9 +109,7 @@ class PriorAdapterTraining(Training):
 
     @torch.no_grad()
     def _embed(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        kept = torch.stack([torch.rand((), generator=generator) for generator in generators]) < self.clean_share
-        degraded = self.degradation(images, generators)
-        content, _ = self.network(torch.where(kept.to(images.device).view(-1, 1, 1, 1), images, degraded))
+        content, _ = self.network(self.degradation(images, generators))
         return content
 
     def _loss(self, images: Tensor, captions: Sequence[str], tokens: Tensor, levels: Tensor) -> Tensor:

@@ -71,6 +71,10 @@ class Training(LightningModule):
         shares += [elapsed / (elapsed + left) for elapsed, left in spans if left is not None]
         return min(1.0, max(shares))
 
+    def _generators(self, count: int) -> list[torch.Generator]:
+        """Generators of one training step, one a photo, from the run's own random numbers."""
+        return [torch.Generator().manual_seed(int(seed)) for seed in torch.randint(2**62, (count,))]
+
     def _save_samples(self, images: Tensor) -> None:
         """Write a grid of pictures, shape (rows, columns, 3, H, W), beside the logs."""
         if self.trainer.log_dir is None or not self.trainer.is_global_zero:

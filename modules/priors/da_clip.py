@@ -62,7 +62,7 @@ class DACLIP(Prior):
         """See `Prior.load`."""
         if self.captions:
             return
-        folder = da_clip_folder(self.path, backbone_folder)
+        folder = part_folder("da_clip", self.path, backbone_folder)
         captions = read_vocabulary(Path(self.vocabulary or SHIPPED_VOCABULARY))
         self.network = load_da_clip(folder)
         if not (folder / "tokenizer").is_dir():
@@ -120,10 +120,11 @@ class DACLIP(Prior):
         return F.normalize(self.network.text_embedding(tokens.to(self.network.device)), dim=1)
 
 
-def da_clip_folder(path: str | None, backbone_folder: Path | None) -> Path:
-    """Folder of the DA-CLIP to use.
+def part_folder(part: str, path: str | None, backbone_folder: Path | None) -> Path:
+    """Folder of a part that was made for a backbone.
 
     Args:
+        part: Name of its folder inside the backbone's.
         path: What the user said.
         backbone_folder: Where to look otherwise.
 
@@ -133,8 +134,8 @@ def da_clip_folder(path: str | None, backbone_folder: Path | None) -> Path:
     if path is not None:
         return Path(path)
     if backbone_folder is None:
-        raise ValueError("the backbone is no local folder that could hold da_clip: give its path to the prior")
-    return backbone_folder / "da_clip"
+        raise ValueError(f"the backbone is no local folder that could hold {part}: give its path to the prior")
+    return backbone_folder / part
 
 
 def read_vocabulary(file: Path) -> list[str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modules.networks.prior_adapter import load_prior_adapter
 from modules.priors.base import Prior, Semantics
-from modules.priors.da_clip import DACLIP
+from modules.priors.da_clip import DACLIP, part_folder
 
 
 class DACLIPAdapter(Prior):
@@ -32,14 +32,9 @@ class DACLIPAdapter(Prior):
         """See `Prior.load`."""
         if hasattr(self, "network"):
             return
-        if self.adapter is None and backbone_folder is None:
-            raise ValueError(
-                "the backbone is no local folder that could hold prior_adapter: give its path to the prior as adapter"
-            )
+        folder = part_folder("prior_adapter", self.adapter, backbone_folder)
         self.da_clip.load(backbone_folder)
-        network = load_prior_adapter(
-            Path(self.adapter) if self.adapter else Path(str(backbone_folder)) / "prior_adapter"
-        )
+        network = load_prior_adapter(folder)
         width = self.da_clip.network.config.clip_config["projection_dim"]
         if network.embedding_dim != width:
             raise ValueError(
