@@ -27,6 +27,7 @@ class DenoiserTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: See `Training`.
+        initial_unet_dir: Folder of a denoiser to go on from, which then also gives widths and blocks; None starts anew.
 
     References:
         Salimans and Ho 2022, Progressive Distillation for Fast Sampling of Diffusion Models, Appendix D (velocity).
@@ -42,9 +43,11 @@ class DenoiserTraining(Training):
         weight_decay: float = 0.0,
         warmup_steps: int = 200,
         export_dir: str | None = None,
+        initial_unet_dir: str | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
         self.pipeline_dir = pipeline_dir
+        self.initial_unet_dir = initial_unet_dir
         self.block_out_channels = block_out_channels
         self.layers_per_block = layers_per_block
         self.caption_dropout = caption_dropout
@@ -66,8 +69,15 @@ class DenoiserTraining(Training):
         self.vae = AutoencoderTiny.from_pretrained(folder / "vae").float().requires_grad_(False)
         self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").float().requires_grad_(False)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        if self.initial_unet_dir is None:
+            unet = self._new_unet()
+        else:
+            unet = UNet2DConditionModel.from_pretrained(self.initial_unet_dir).float()
+        self.unet = unet.to(memory_format=torch.channels_last).train()
+
+    def _new_unet(self) -> UNet2DConditionModel:
         levels = len(self.block_out_channels)
-        self.unet = UNet2DConditionModel(
+        return UNet2DConditionModel(
             in_channels=self.vae.config.latent_channels,
             out_channels=self.vae.config.latent_channels,
             sample_size=64,
@@ -77,7 +87,7 @@ class DenoiserTraining(Training):
             up_block_types=("CrossAttnUpBlock2D",) + ("UpBlock2D",) * (levels - 1),
             cross_attention_dim=self.text_encoder.config.hidden_size,
             attention_head_dim=4,
-        ).to(memory_format=torch.channels_last)
+        )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Squared error of the predicted velocity."""

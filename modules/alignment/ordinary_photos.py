@@ -1,4 +1,4 @@
-"""What ordinary photos look like, to tell a damaged one by: quantiles over 600 of the training photos."""
+"""What ordinary photos look like, to tell a damaged one by: quantiles over 1,600 of the training photos."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ Gate = tuple[float, float]
 
 @dataclass(frozen=True)
 class Gates:
-    """Statistics of brightness, 0 to 1, at which damage begins (one photo in ten) and is certain (one in fifty).
+    """Statistics of brightness, 0 to 1, at which damage begins and is certain.
 
     Attributes:
-        black: The 1 % percentile of the darkest channel.
-        white: The 99 % percentile of the brightest channel.
-        mean: Mean brightness after a stretch of the whole picture; one in a hundred and one in two hundred.
+        black: The 0.2 % percentile of the darkest channel; one photo in twenty-five, and one in a hundred.
+        white: The 99.8 % percentile of the brightest channel; one in twenty-five, and one in two hundred.
+        mean: Mean brightness after a stretch of the whole picture; one in two hundred, and one in five hundred.
         darkness: Mean darkest value of neighbourhoods, weighted by their contrast, after a stretch of the whole
             picture; one in thirty and one in sixty, since a map fitted to an ordinary photo ruins it.
     """
@@ -27,11 +27,11 @@ class Gates:
     darkness: Gate
 
 
-COLOR = Gates(black=(0.16, 0.30), white=(0.75, 0.55), mean=(0.15, 0.10), darkness=(0.27, 0.32))
+COLOR = Gates(black=(0.13, 0.22), white=(0.80, 0.65), mean=(0.15, 0.10), darkness=(0.27, 0.32))
 
-GREY = Gates(black=(0.30, 0.42), white=(0.58, 0.42), mean=(0.15, 0.10), darkness=(0.33, 0.38))
+GREY = Gates(black=(0.26, 0.36), white=(0.62, 0.52), mean=(0.15, 0.10), darkness=(0.33, 0.38))
 """Of the same photos without colour, where no channel is darker or brighter than the others, and brightness says less:
-one in twenty and one in a hundred."""
+one in fifty and one in two hundred."""
 
 
 def black_and_white(images: Tensor, percentile: float) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,14 @@ from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
 from modules.alignment.ordinary_photos import COLOR, GREY, black_and_white, damage, greyness
+from modules.noise_level import noise_level
 
-NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.05, 0.93, 0.44
-"""Medians over photos of the 1 % and 99 % brightness percentiles and of the mean (670 of the training photos)."""
+NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.015, 1.0, 0.44
+"""Medians over photos of the 0.2 % and 99.8 % brightness percentiles and of the mean (1,600 of the training photos); black
+is set a little above its median of 0, since no photo lies below."""
+
+VISIBLE_NOISE = 0.03
+"""Standard deviation of noise, as a share of the picture's range, that moves such percentiles noticeably."""
 
 
 class ToneCurve(Alignment):
@@ -23,18 +28,24 @@ class ToneCurve(Alignment):
     from a mean that ordinary photos hardly ever have, part of the difference in mean counts as damage too.
 
     Args:
-        percentile: Share of pixels below black and above white, in (0, 0.5).
+        percentile: Share of pixels below black and above white, in (0, 0.5). The smaller, the less black and white
+            differ between ordinary photos.
         gamma_strength: How much of the difference in mean brightness is explained by gamma, in [0, 1]; ordinary photos
             differ in brightness, so that 0 explained our development photos best.
         night_strength: The same for pictures that stay darker after a stretch than ordinary photos are.
-        smoothing_px: Side of the window that averages noise away before the percentiles are taken.
+        windows_px: Sides of windows, odd and rising. The percentiles are taken of averages over the smallest one that
+            leaves no visible noise, or over the last.
 
     Raises:
-        ValueError: If percentile or a strength lies outside its interval, or smoothing_px is below 1.
+        ValueError: If percentile or a strength lies outside its interval, or windows_px are not odd and rising.
     """
 
     def __init__(
-        self, percentile: float = 0.01, gamma_strength: float = 0.0, night_strength: float = 0.6, smoothing_px: int = 5
+        self,
+        percentile: float = 0.002,
+        gamma_strength: float = 0.0,
+        night_strength: float = 0.6,
+        windows_px: tuple[int, ...] = (1, 3, 5),
     ) -> None:
         super().__init__()
         if not 0 < percentile < 0.5:
@@ -43,16 +54,16 @@ class ToneCurve(Alignment):
             raise ValueError(f"gamma_strength={gamma_strength} must lie in [0, 1]")
         if not 0 <= night_strength <= 1:
             raise ValueError(f"night_strength={night_strength} must lie in [0, 1]")
-        if smoothing_px < 1:
-            raise ValueError(f"smoothing_px={smoothing_px} must be at least 1, which does not smooth")
+        if not windows_px or any(side % 2 == 0 for side in windows_px) or sorted({*windows_px}) != [*windows_px]:
+            raise ValueError(f"windows_px={windows_px} must be odd and rising, for example (1, 3, 5)")
         self.percentile = percentile
         self.gamma_strength = gamma_strength
         self.night_strength = night_strength
-        self.smoothing_px = smoothing_px
+        self.windows_px = windows_px
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
-        smooth = F.avg_pool2d(degraded, min(self.smoothing_px, *degraded.shape[-2:]), stride=1)
+        smooth = self._without_noise(degraded)
         black, white = black_and_white(smooth, self.percentile)
         grey = greyness(smooth)
         unusual = torch.maximum(
@@ -91,6 +102,17 @@ class ToneCurve(Alignment):
         """See `Alignment.invert`."""
         stretched = ((degraded - self.offset) / self.log_scale.exp()).clamp(0, 1)
         return (stretched ** (-self.log_gamma).exp()).detach()
+
+    def _without_noise(self, images: Tensor) -> Tensor:
+        """Average each picture over the smallest window that leaves no visible noise."""
+        averages = [F.avg_pool2d(images, side, 1, side // 2, count_include_pad=False) for side in self.windows_px]
+        black, white = black_and_white(averages[-1], self.percentile)
+        noise = noise_level(images.mean(dim=1, keepdim=True)).flatten()
+        smooth = averages.pop()
+        for side, average in zip(reversed(self.windows_px[:-1]), reversed(averages), strict=True):
+            calm = noise / side < VISIBLE_NOISE * (white - black)
+            smooth = torch.where(calm.view(-1, 1, 1, 1), average, smooth)
+        return smooth
 
 
 def _per_channel(values: Tensor) -> Tensor:

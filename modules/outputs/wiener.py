@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modules.noise_level import noise_level
 from modules.outputs.base import Output, Undo
 from modules.outputs.blocking_level import blocking_level
-from modules.outputs.noise_level import noise_level
 
 OPPONENT = (
     (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),

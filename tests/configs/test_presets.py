@@ -52,8 +52,9 @@ def test_the_reference_presets_hold_the_released_numbers():
 
 @pytest.mark.parametrize("preset", TRAIN, ids=lambda path: path.stem)
 def test_a_training_preset_can_be_parsed(preset, capsys):
-    # A GPU recipe is put after the CPU one.
-    recipes = ["--config", f"train/{preset.stem.removeprefix('gpu_')}", "--config", str(preset)]
+    # A recipe for a GPU, or for going on, is put after the first one.
+    first = preset.stem.removeprefix("gpu_").removesuffix("_continued")
+    recipes = ["--config", f"train/{first}", "--config", str(preset)]
     with pytest.raises(SystemExit) as exit_:
         main(["fit", *recipes, "--data.sources", "[none.tar]", "--print_config"])
     assert exit_.value.code == 0

@@ -1,5 +1,7 @@
 """What every alignment net must keep."""
 
+import re
+
 import pytest
 import torch
 
@@ -111,14 +113,14 @@ def test_the_tone_curve_guess_recovers_exposure_and_haze(pictures):
     ("setting", "sentence"),
     [
         (lambda: ToneCurve(percentile=0.5), "percentile=0.5"),
-        (lambda: ToneCurve(smoothing_px=0), "smoothing_px=0"),
+        (lambda: ToneCurve(windows_px=(3, 2)), "windows_px=(3, 2)"),
         (lambda: ToneCurve(gamma_strength=2), "gamma_strength=2"),
         (lambda: ToneCurve(night_strength=-1), "night_strength=-1"),
         (lambda: FPAM(width=3), "width=3"),
     ],
 )
 def test_wrong_settings_name_themselves(setting, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         setting()
 
 

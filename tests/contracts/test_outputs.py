@@ -9,10 +9,10 @@ from skimage.restoration import estimate_sigma
 
 import modules.outputs
 from degradations.jpeg import JPEG
+from modules.noise_level import noise_level
 from modules.outputs.base import Output
 from modules.outputs.blocking_level import blocking_level
 from modules.outputs.decoded import Decoded
-from modules.outputs.noise_level import noise_level
 from modules.outputs.wiener import Wiener, cosine_basis
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses

@@ -15,6 +15,7 @@ from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProject
 
 from ldrps.cli import main
 from ldrps.data.photos import PhotoData
+from ldrps.latent_diffusion.denoiser import DenoiserTraining
 from ldrps.latent_diffusion.tokenizer import train_tokenizer
 from ldrps.presets import load_preset
 from modules.networks.da_clip import load_da_clip
@@ -71,6 +72,9 @@ def test_three_trainings_make_a_pipeline_that_restores(shard, tmp_path, pictures
         tmp_path / "mini", safety_checker=None, requires_safety_checker=False, dtype=torch.float32
     )
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
+    continued = DenoiserTraining(str(tmp_path / "mini"), initial_unet_dir=str(tmp_path / "mini" / "unet"))
+    continued.configure_model()
+    torch.testing.assert_close(continued.unet.state_dict(), pipeline.unet.state_dict())
     image = torch.rand(1, 3, 32, 32)
     latents = pipeline.vae.encode(image * 2 - 1).latents * pipeline.vae.config.scaling_factor
     assert 0.2 < float(latents.detach().std()) < 5
