@@ -18,7 +18,7 @@ class Gates:
         white: The 99.8 % percentile of the brightest channel; one in twenty-five, and one in two hundred.
         mean: Mean brightness after a stretch of the whole picture; one in two hundred, and one in five hundred.
         darkness: Mean darkest value of neighbourhoods, weighted by their contrast, after a stretch of the whole
-            picture; one in thirty and one in sixty, since a map fitted to an ordinary photo ruins it.
+            picture; one in six, and one in twenty. `Haze` asks for more.
     """
 
     black: Gate
@@ -27,9 +27,9 @@ class Gates:
     darkness: Gate
 
 
-COLOR = Gates(black=(0.13, 0.22), white=(0.80, 0.65), mean=(0.15, 0.10), darkness=(0.27, 0.32))
+COLOR = Gates(black=(0.13, 0.22), white=(0.80, 0.65), mean=(0.15, 0.10), darkness=(0.17, 0.24))
 
-GREY = Gates(black=(0.26, 0.36), white=(0.62, 0.52), mean=(0.15, 0.10), darkness=(0.33, 0.38))
+GREY = Gates(black=(0.26, 0.36), white=(0.62, 0.52), mean=(0.15, 0.10), darkness=(0.24, 0.31))
 """Of the same photos without colour, where no channel is darker or brighter than the others, and brightness says less:
 one in fifty and one in two hundred."""
 
@@ -49,10 +49,21 @@ def black_and_white(images: Tensor, percentile: float) -> tuple[Tensor, Tensor]:
     return black, torch.maximum(white, black + 1 / 64)
 
 
-def damage(statistic: Tensor, greyness: Tensor, color: Gate, grey: Gate) -> Tensor:
-    """How certainly a statistic is damage, 0 to 1, all shapes alike."""
-    start, end = (color[edge] + greyness * (grey[edge] - color[edge]) for edge in (0, 1))
+def unusual(statistic: Tensor, gate: tuple[Tensor | float, Tensor | float]) -> Tensor:
+    """How far a statistic lies behind its gate, 0 to 1, shapes alike.
+
+    Example:
+        >>> unusual(torch.tensor([0.1, 0.3, 0.9]), (0.2, 0.4))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    start, end = gate
     return ((statistic - start) / (end - start)).clamp(0, 1)
+
+
+def damage(statistic: Tensor, greyness: Tensor, color: Gate, grey: Gate) -> Tensor:
+    """How certainly a statistic is damage, 0 to 1, with a gate between that of colour photos and that of grey ones."""
+    start, end = (color[edge] + greyness * (grey[edge] - color[edge]) for edge in (0, 1))
+    return unusual(statistic, (start, end))
 
 
 def greyness(images: Tensor) -> Tensor:

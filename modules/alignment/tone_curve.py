@@ -11,8 +11,8 @@ from modules.alignment.ordinary_photos import COLOR, GREY, black_and_white, dama
 from modules.noise_level import noise_level
 
 NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.015, 1.0, 0.44
-"""Medians over photos of the 0.2 % and 99.8 % brightness percentiles and of the mean (1,600 of the training photos); black
-is set a little above its median of 0, since no photo lies below."""
+"""Medians over photos of the 0.2 % and 99.8 % brightness percentiles and of the mean (1,600 of the training photos);
+black is set a little above its median of 0, since no photo lies below."""
 
 VISIBLE_NOISE = 0.03
 """Standard deviation of noise, as a share of the picture's range, that moves such percentiles noticeably."""
