@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ldrps.algorithm import Run, restore
+from ldrps.colorization import Colorization
 from ldrps.guidance import Guidance, GuidanceSettings, OptimizerFactory
 from ldrps.restorer import Restorer, Step, hash_weights
 from ldrps.sampling import SamplingSettings, image_generator
@@ -37,6 +38,7 @@ class LDRPS(Restorer):
         guidance_scale: Classifier-free guidance towards the prompt; without a prompt it has no effect.
         working_scale: Images are enlarged by this factor, restored, and reduced again. The autoencoder keeps more
             detail at 2, at four times the cost.
+        colorization: How photos without colour are coloured; None leaves them grey.
         seed: Seed of the run.
 
     Raises:
@@ -59,6 +61,7 @@ class LDRPS(Restorer):
         guidance: GuidanceSettings = GuidanceSettings(),
         guidance_scale: float = 1.0,
         working_scale: float = 1.0,
+        colorization: Colorization | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
@@ -75,6 +78,7 @@ class LDRPS(Restorer):
         self.sampling = sampling
         self.guidance_scale = guidance_scale
         self.working_scale = working_scale
+        self.colorization = colorization
 
     def load(self) -> None:
         """See `Restorer.load`."""
@@ -107,4 +111,9 @@ class LDRPS(Restorer):
         run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step)
         decoded = size.leave(restore(size.enter(degraded), run))
         restored = self.output(decoded, degraded, lambda images: size.leave(self.alignment.invert(size.enter(images))))
-        return restored.clamp(0, 1)
+        restored = restored.clamp(0, 1)
+        if self.colorization is not None and self.colorization.is_wanted(restored):
+            chains = self.colorization.num_samples
+            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
+            restored = self.colorization(restored, self.backbone, conditioning, generators)
+        return restored

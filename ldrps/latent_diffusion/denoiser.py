@@ -110,6 +110,8 @@ class DenoiserTraining(Training):
         if folder.resolve() != Path(self.pipeline_dir).resolve():
             shutil.copytree(self.pipeline_dir, folder, dirs_exist_ok=True)
         # Shards, so that no file outgrows what code hosts and reviewers like.
+        # Where it was read from says nothing to who loads it.
+        self.unet.register_to_config(_name_or_path="")
         self.unet.half().save_pretrained(folder / "unet", max_shard_size="10MB")
         self.scheduler.save_pretrained(folder / "scheduler")
         pipeline = StableDiffusionPipeline(
