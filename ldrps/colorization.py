@@ -24,6 +24,8 @@ class Colorization:
 
     Attributes:
         num_samples: Samples whose colours are averaged.
+        strength: Share of that colour which the photo is given, in [0, 1]. Half of it brings most of the gain in
+            CIEDE2000, and costs photos that never had colour half as much.
         num_inference_steps: Steps over the whole noise schedule.
         until: Share of the schedule, counted from the clean end, at which the colours are read off, in [0, 1); the rest
             of the schedule would add detail, which the photo has.
@@ -38,6 +40,7 @@ class Colorization:
     """
 
     num_samples: int = 8
+    strength: float = 0.5
     num_inference_steps: int = 16
     until: float = 0.4
     side_px: int = 128
@@ -48,6 +51,8 @@ class Colorization:
                 raise ValueError(
                     f"{name}={getattr(self, name)} must be at least 1; `colorization: null` leaves photos grey"
                 )
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength={self.strength} must lie in [0, 1]; 1 gives all of the expected colour")
         if not 0 <= self.until < 1:
             raise ValueError(f"until={self.until} must lie in [0, 1): it is a share of the noise schedule")
 
@@ -71,9 +76,9 @@ class Colorization:
         """
         height, width = images.shape[-2:]
         size = WorkingSize(height, width, self.side_px / (height * width) ** 0.5, backbone.size_multiple)
-        images_small = size.enter(images)
-        luma = rgb_to_grayscale(images_small).repeat(self.num_samples, 1, 1, 1)
-        latent_shape = backbone.latent_shape(images_small)
+        small = size.enter(images)
+        luma = rgb_to_grayscale(small).repeat(self.num_samples, 1, 1, 1)
+        latent_shape = backbone.latent_shape(small)
         timesteps = backbone.begin(self.num_inference_steps, 1.0)
         last = self.until * backbone.num_train_timesteps
         timesteps = [timestep for timestep in timesteps if timestep >= last] or timesteps[:1]
@@ -87,4 +92,4 @@ class Colorization:
         color = (drawn - luma).unflatten(0, (self.num_samples, len(images))).mean(dim=0)
         # From [-1, 1] to [0, 1] and back, where the working size works.
         color = size.leave(color / 2 + 0.5) * 2 - 1
-        return (images + greyness(images).view(-1, 1, 1, 1) * color).clamp(0, 1)
+        return (images + self.strength * greyness(images).view(-1, 1, 1, 1) * color).clamp(0, 1)

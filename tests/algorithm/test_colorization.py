@@ -31,7 +31,7 @@ def grey():
 
 
 def test_a_grey_photo_gets_the_expected_colour_and_keeps_its_brightness(grey):
-    coloured = Colorization(side_px=24)(grey, WarmBackbone(), None, generators(0))
+    coloured = Colorization(strength=1.0, side_px=24)(grey, WarmBackbone(), None, generators(0))
     torch.testing.assert_close(rgb_to_grayscale(coloured), rgb_to_grayscale(grey), atol=1e-4, rtol=0)
     red, green, blue = (coloured - rgb_to_grayscale(coloured)).mean(dim=(0, 2, 3)).tolist()
     # What the model's own colour has: 0.65, 0.5, 0.35 less their luma.
@@ -76,7 +76,9 @@ class Input(torch.nn.Module):
         return degraded
 
 
-@pytest.mark.parametrize("wrong", [{"num_samples": 0}, {"num_inference_steps": 0}, {"side_px": 0}, {"until": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"num_samples": 0}, {"num_inference_steps": 0}, {"side_px": 0}, {"until": 1.0}, {"strength": 1.5}]
+)
 def test_wrong_settings_are_named(wrong):
     with pytest.raises(ValueError, match=re.escape("{}={}".format(*next(iter(wrong.items()))))):
         Colorization(**wrong)

@@ -81,6 +81,8 @@ def variants(random_denoiser):
             f"--model.backbone.path={random_denoiser}",
             "--model.output=modules.outputs.decoded.Decoded",
         ],
+        "without colouring": ["--model.colorization=null"],
+        "colour of one sample": ["--model.colorization.num_samples=1"],
         "guidance off": ["--model.guidance.strength=0"],
         "guidance off, decoded": ["--model.guidance.strength=0", "--model.output=modules.outputs.decoded.Decoded"],
     }

@@ -15,6 +15,7 @@ DAMAGES = [
     "noise_50",
     "low_light",
     "haze",
+    "haze_even",
     "grey",
     "low_light_noise",
     "motion_blur",
