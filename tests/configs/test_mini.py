@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from kornia.color import rgb_to_grayscale
 from PIL import Image
 from skimage import data as skimage_data
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from degradations.defocus_blur import DefocusBlur
 from degradations.gaussian_noise import GaussianNoise
@@ -14,6 +16,7 @@ from degradations.haze import Haze
 from degradations.low_light import LowLight
 from degradations.pipeline import Sequence
 from ldrps.baselines.non_local_means import NonLocalMeans
+from ldrps.baselines.stretch import Stretch
 from ldrps.data.image_files import to_tensor
 from ldrps.presets import PACKAGE, find_preset, load_preset
 from modules.priors.da_clip import DACLIP
@@ -77,6 +80,26 @@ def test_the_default_preset_beats_non_local_means_on_noise(blind, photo, sigma):
     noisy = GaussianNoise((sigma / 255, sigma / 255))(photo[None], [torch.Generator().manual_seed(0)])
     tool = NonLocalMeans().restore(noisy, [None])[0]
     assert psnr(blind.restore(noisy, [None])[0], photo) > psnr(tool, photo) + 0.3
+
+
+def test_the_default_preset_beats_a_plain_stretch_on_even_haze(blind, photo):
+    hazy = Haze((0.45, 0.45), (0.9, 0.9))(photo[None], [torch.Generator().manual_seed(0)])
+    tool = Stretch().restore(hazy, [None])[0]
+    assert psnr(blind.restore(hazy, [None])[0], photo) > psnr(tool, photo) + 1
+
+
+def test_the_default_preset_gives_grey_photos_likely_colours(blind):
+    photos = [skimage_data.coffee()[:300, 100:400], skimage_data.chelsea()[:, 50:350], skimage_data.astronaut()]
+    errors = []
+    for photo in photos:
+        target = to_tensor(Image.fromarray(photo).resize((96, 96)))
+        grey = Grey()(target[None], [torch.Generator().manual_seed(0)])
+        restored = blind.restore(grey, [None])
+        lab = [rgb2lab(image.permute(1, 2, 0).numpy()) for image in (target, grey[0], restored[0])]
+        errors.append([deltaE_ciede2000(lab[0], other).mean() for other in lab[1:]])
+        assert float((rgb_to_grayscale(restored) - rgb_to_grayscale(grey)).abs().mean()) < 0.02
+    before, after = zip(*errors, strict=True)
+    assert sum(after) < 0.97 * sum(before)
 
 
 def test_the_default_preset_loses_nothing_of_a_clean_photo(blind):
