@@ -53,8 +53,10 @@ bench-degradations: $(VENV)/.installed ## Measure the wild pipeline beside OpenC
 bench-harness: $(VENV)/.installed ## Measure what `ldrps test` costs besides restoring (also part of bench).
 	$(BIN)/python -m tests.benchmarks.harness --data "$(DATA)"
 
-docs-figures: $(VENV)/.installed ## Draw the contact sheets of the documentation.
+docs-figures: $(VENV)/.installed ## Draw the pictures of the documentation.
 	$(BIN)/python docs/figures.py
+	$(BIN)/python docs/restorations.py
+	$(BIN)/python docs/samples.py
 
 docs: $(VENV)/.installed ## Build the documentation.
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
