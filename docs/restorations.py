@@ -14,7 +14,7 @@ from degradations.base import eight_bit
 from degradations.suites import load_suites
 from ldrps.contact_sheet import contact_sheet
 from ldrps.data.image_files import to_tensor, write_picture
-from ldrps.presets import load_preset
+from ldrps.presets import load_preset, preset_folder
 from ldrps.quiet import quieten
 
 PHOTOS = {
@@ -31,7 +31,7 @@ def main(file: str = str(Path(__file__).parent / "pictures" / "blind.png")) -> N
     quieten()
     restorer = load_preset("blind")
     restorer.load()
-    suites = load_suites("all", Path(__file__).parents[1] / "configs" / "suites")
+    suites = load_suites("all", preset_folder() / "suites")
     rows: list[list[tuple[str, torch.Tensor]]] = [[], [], []]
     for suite, photo in PHOTOS.items():
         clean = to_tensor(Image.fromarray(photo).resize((160, 160), Image.Resampling.LANCZOS))

@@ -74,9 +74,11 @@ class Haze(Alignment):
         """See `Alignment.begin`."""
         # At one size, since the larger a picture, the darker the darkest pixel of a cell.
         small = F.adaptive_avg_pool2d(degraded, 2 * MAP_CELLS)
-        darkness = _textured_darkness(*_darkest_and_brightness(_stretched(small)))
+        stretched = _smooth(_stretched(small))
+        darkness = _textured_darkness(_darkest(stretched), _brightness(stretched))
         hazy = damage(darkness, greyness(small), COLOR.darkness, GREY.darkness)
-        darkest, _ = _darkest_and_brightness(small, white_is_clear=True)
+        smooth = _smooth(small)
+        darkest = torch.where(_brightest(smooth) > WHITE, 0, _darkest(smooth))
         nearest = torch.quantile(-F.adaptive_max_pool2d(-darkest, 8).flatten(1), 0.1, dim=1)
         hazy = hazy * unusual(nearest, NEAREST_GATE)
 
@@ -136,14 +138,23 @@ def _stretched(images: Tensor) -> Tensor:
     return ((images - black) / (white - black)).clamp(0, 1)
 
 
-def _darkest_and_brightness(images: Tensor, white_is_clear: bool = False) -> tuple[Tensor, Tensor]:
-    """Darkest value and mean brightness of each cell; where white is clear, a cell that holds white counts as dark."""
-    smooth = F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
-    darkest = -F.adaptive_max_pool2d(-smooth.amin(dim=1, keepdim=True), MAP_CELLS)
-    if white_is_clear:
-        brightest = F.adaptive_max_pool2d(smooth.amax(dim=1, keepdim=True), MAP_CELLS)
-        darkest = torch.where(brightest > WHITE, 0, darkest)
-    return darkest, F.adaptive_avg_pool2d(smooth.mean(dim=1, keepdim=True), MAP_CELLS)
+def _smooth(images: Tensor) -> Tensor:
+    return F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _darkest(images: Tensor) -> Tensor:
+    """Darkest value of each cell."""
+    return -F.adaptive_max_pool2d(-images.amin(dim=1, keepdim=True), MAP_CELLS)
+
+
+def _brightest(images: Tensor) -> Tensor:
+    """Brightest value of each cell."""
+    return F.adaptive_max_pool2d(images.amax(dim=1, keepdim=True), MAP_CELLS)
+
+
+def _brightness(images: Tensor) -> Tensor:
+    """Mean brightness of each cell."""
+    return F.adaptive_avg_pool2d(images.mean(dim=1, keepdim=True), MAP_CELLS)
 
 
 def _textured_darkness(darkest: Tensor, brightness: Tensor) -> Tensor:
