@@ -20,7 +20,7 @@ class DegradedDataset(Dataset[tuple[Tensor, Tensor]]):
         seed: Seed of the run.
 
     Example:
-        >>> from degradations.gaussian_noise import GaussianNoise
+        >>> from degradations.noise.gaussian_noise import GaussianNoise
         >>> pairs = DegradedDataset([torch.rand(3, 8, 8)], GaussianNoise())
         >>> degraded, clean = pairs[0]
         >>> torch.equal(degraded, pairs[0][0])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from degradations.base import Degradation
+from degradations.moved import with_current_names
 
 Description = dict[str, Any]
 """``{"class_path": "package.module.Class", "init_args": {...}}``, nested."""
@@ -17,9 +18,9 @@ def describe(degradation: Degradation) -> Description:
     """Describe a degradation so that `build` makes an equal one.
 
     Example:
-        >>> from degradations.box_blur import BoxBlur
+        >>> from degradations.blur.box_blur import BoxBlur
         >>> describe(BoxBlur())
-        {'class_path': 'degradations.box_blur.BoxBlur', 'init_args': {'kernel_size': [5, 11]}}
+        {'class_path': 'degradations.blur.box_blur.BoxBlur', 'init_args': {'kernel_size': [5, 11]}}
     """
     kind = type(degradation)
     names = inspect.signature(kind.__init__).parameters.keys() - {"self"}
@@ -36,6 +37,7 @@ def build(description: Description) -> Degradation:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    description = with_current_names(description)
     _check(description)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--degradation", type=Degradation)

@@ -6,24 +6,24 @@ import torch
 from torch import Tensor
 
 from degradations.base import Degradation, eight_bit
-from degradations.box_blur import BoxBlur
-from degradations.camera_shake import CameraShake
+from degradations.blur.box_blur import BoxBlur
+from degradations.blur.camera_shake import CameraShake
+from degradations.blur.defocus_blur import DefocusBlur
+from degradations.blur.gaussian_blur import GaussianBlur
+from degradations.blur.generalised_gaussian_blur import GeneralisedGaussianBlur
+from degradations.blur.mixed_blur import MixedBlur
+from degradations.blur.motion_blur import MotionBlur
+from degradations.blur.plateau_blur import PlateauBlur
+from degradations.blur.ringing import Ringing
+from degradations.blur.sinc_filter import SincFilter
 from degradations.checks import IntegerInterval, Interval, check_interval, check_probability
-from degradations.defocus_blur import DefocusBlur
+from degradations.coding.jpeg import JPEG
 from degradations.drawing import Generators, coins, permutations
-from degradations.gaussian_blur import GaussianBlur
-from degradations.gaussian_noise import GaussianNoise
-from degradations.generalised_gaussian_blur import GeneralisedGaussianBlur
-from degradations.jpeg import JPEG
-from degradations.mixed_blur import MixedBlur
-from degradations.motion_blur import MotionBlur
+from degradations.noise.gaussian_noise import GaussianNoise
+from degradations.noise.poisson_noise import PoissonNoise
 from degradations.parameters import Parameters, nested, unnested
 from degradations.pipeline import Maybe, RandomChoice, Sequence
-from degradations.plateau_blur import PlateauBlur
-from degradations.poisson_noise import PoissonNoise
-from degradations.resize import Resize
-from degradations.ringing import Ringing
-from degradations.sinc_filter import SincFilter
+from degradations.resolution.resize import Resize
 
 PerStage = tuple[float, float, float]
 

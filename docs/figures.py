@@ -13,15 +13,15 @@ from rich.progress import track
 from skimage import data as skimage_data
 
 from degradations.base import Degradation
+from degradations.blur.mixed_blur import MixedBlur
 from degradations.description import build, operators
 from degradations.drawing import generators_for
-from degradations.mixed_blur import MixedBlur
 from degradations.pipeline import Composition
 from degradations.suites import load_suites
 from degradations.wild import Wild
-from ldrps.contact_sheet import contact_sheet
 from ldrps.data.image_files import write_picture
-from ldrps.presets import preset_folder
+from ldrps.data.shipped import suite_folder
+from ldrps.results.contact_sheet import contact_sheet
 
 HERE = Path(__file__).parent
 SEVERITIES = HERE / "severities.yaml"
@@ -66,7 +66,7 @@ def main(folder: str = str(HERE / "pictures" / "degradations")) -> None:
     for name, tiles in track(list(strips()), "degradations"):
         write_picture(contact_sheet(tiles, columns=4), target / f"{name}.webp")
     for suite in track(("wild_light", "wild_medium", "wild_heavy"), "wild"):
-        [wild] = load_suites(suite, preset_folder() / "suites").values()
+        [wild] = load_suites(suite, suite_folder()).values()
         clean = photo()[None].expand(16, -1, -1, -1)
         generators = generators_for(0, range(16))
         words = wild.words(wild.sample_parameters(generators))

@@ -12,10 +12,11 @@ from skimage import data
 
 from degradations.base import eight_bit
 from degradations.suites import load_suites
-from ldrps.contact_sheet import contact_sheet
+from ldrps.configuration.presets import load_preset
+from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import to_tensor, write_picture
-from ldrps.presets import load_preset, preset_folder
-from ldrps.quiet import quieten
+from ldrps.data.shipped import suite_folder
+from ldrps.results.contact_sheet import contact_sheet
 
 PHOTOS = {
     "noise_25": data.astronaut()[:320, 60:380],
@@ -31,7 +32,7 @@ def main(file: str = str(Path(__file__).parent / "pictures" / "blind.png")) -> N
     quieten()
     restorer = load_preset("blind")
     restorer.load()
-    suites = load_suites("all", preset_folder() / "suites")
+    suites = load_suites("all", suite_folder())
     rows: list[list[tuple[str, torch.Tensor]]] = [[], [], []]
     for suite, photo in PHOTOS.items():
         clean = to_tensor(Image.fromarray(photo).resize((160, 160), Image.Resampling.LANCZOS))

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionPipeline
 
-from ldrps.contact_sheet import contact_sheet
+from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import write_picture
-from ldrps.quiet import quieten
+from ldrps.results.contact_sheet import contact_sheet
 from modules.backbones.stable_diffusion import package_folder
 
 CAPTIONS = ["", "a photo of a sunflower", "a photo of a church", "a photo of a golf ball"]

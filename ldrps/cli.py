@@ -177,7 +177,7 @@ def run_test(argv: Sequence[str]) -> int:
     translated += [] if options.wandb is None else [f"--wandb.project={options.wandb}"]
 
     def build() -> list[str]:
-        from ldrps.lightning_cli import comparison
+        from ldrps.configuration.lightning_cli import comparison
 
         model = comparison(options.config or ["blind"], about_models, not options.no_baselines)
         return [*translated, f"--model={model}", *others]
@@ -239,11 +239,11 @@ def run_caption(argv: Sequence[str]) -> int:
     options = parser.parse_args(everyday)
 
     def run() -> int:
-        from ldrps.quiet import quieten, tell
+        from ldrps.configuration.quiet import quieten, tell
 
         quieten()
         tell()
-        from ldrps.caption import CaptionJob, caption
+        from ldrps.commands.caption import CaptionJob, caption
 
         output = None if options.output is None else Path(options.output)
         everything = joined(settings), options.backbone, options.device, output, options.overwrite
@@ -275,10 +275,10 @@ def run_convert(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
 
     def run() -> int:
-        from ldrps.quiet import quieten
+        from ldrps.configuration.quiet import quieten
 
         quieten()
-        from ldrps.convert import ConvertJob, convert
+        from ldrps.commands.convert import ConvertJob, convert
 
         paths = Path(options.checkpoint), Path(options.output)
         convert(ConvertJob(*paths, options.activation, options.tokenizer, options.overwrite))
@@ -306,7 +306,7 @@ def run_degrade(argv: Sequence[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace pictures of earlier runs")
     options = parser.parse_args(argv)
 
-    from ldrps.degrade import Job, degrade
+    from ldrps.commands.degrade import Job, degrade
 
     replay = None if options.replay is None else Path(options.replay)
     job = Job(
@@ -378,13 +378,13 @@ def run_lightning(build: Callable[[], list[str]]) -> int:
     Args:
         build: Makes the arguments; it may raise what a wrong setting raises.
     """
-    from ldrps.quiet import quieten, tell
+    from ldrps.configuration.quiet import quieten, tell
 
     quieten()
     tell()
     from jsonargparse import ArgumentError
 
-    from ldrps.lightning_cli import InterruptError, run
+    from ldrps.configuration.lightning_cli import InterruptError, run
 
     try:
         records = run(build())

@@ -6,10 +6,10 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor
 
-from ldrps.guidance import Guidance, GuidanceSettings
-from ldrps.ld_rps import LDRPS
-from ldrps.restorer import Restorer
-from ldrps.sampling import SamplingSettings
+from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings
+from ldrps.methods.ld_rps.ld_rps import LDRPS
+from ldrps.methods.ld_rps.sampling import SamplingSettings
+from ldrps.methods.restorer import Restorer
 from modules.alignment.identity import Identity
 from modules.backbones.base import Backbone, Prediction
 from modules.backbones.stable_diffusion import StableDiffusion

@@ -12,7 +12,7 @@ from skimage import data as skimage_data
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ldrps.data.image_files import to_tensor
-from ldrps.latent_diffusion.tokenizer import train_tokenizer
+from ldrps.training.tokenizer import train_tokenizer
 from tests.da_clip import with_da_clip
 
 CAPTIONS = ["a photo of a cat", "a photo of a cup of coffee", "an astronaut in front of a flag"]

@@ -3,7 +3,7 @@
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 
-from ldrps.restorer import Restorer
+from ldrps.methods.restorer import Restorer
 
 
 class Failures(Callback):

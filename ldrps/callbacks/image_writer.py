@@ -14,7 +14,7 @@ from ldrps.data.image_files import to_pil, write_picture
 from ldrps.data.images import ImageData
 from ldrps.data.outputs import check_outputs, prepare_folder
 from ldrps.data.samples import Outcome, Sample
-from ldrps.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer, Step
 
 
 class ImageWriter(BasePredictionWriter):

@@ -13,13 +13,13 @@ from ldrps.data.clean import CleanData
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.pairs import PairedData
 from ldrps.data.samples import Outcome, Record, Sample
+from ldrps.methods.restorer import Restorer, Step
 from ldrps.metrics.base import Metric
 from ldrps.metrics.color_difference import ColorDifference
 from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA, DISTS, LPIPS
 from ldrps.metrics.pyiqa import PyIQA
 from ldrps.metrics.vif import VIF
-from ldrps.restorer import Restorer, Step
 from ldrps.results.conclusion import conclude, print_scores
 from ldrps.results.pictures import Previews, film_strip, write_jpeg
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from ldrps.data.samples import Entry, Outcome, Sample
-from ldrps.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer, Step
 
 
 class SamplingProgress(ProgressBar):

@@ -9,7 +9,7 @@ from typing import Literal
 from pytorch_lightning import Callback, Trainer
 
 from ldrps.callbacks.results import Results
-from ldrps.restorer import Restorer
+from ldrps.methods.restorer import Restorer
 from ldrps.results.run_folder import RunFolder
 from ldrps.results.summary import Score, seconds_of, summarise
 

@@ -14,11 +14,11 @@ from degradations.receipts import degrade_one, fingerprint
 from degradations.suites import load_suites, merged
 from ldrps.data.centre_crop import centre_crop
 from ldrps.data.image_files import read_picture
+from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.shards import own_part, parse_shard
-from ldrps.presets import preset_folder
-from ldrps.sampling import image_generator
+from ldrps.data.shipped import suite_folder
 
 IsFinished = Callable[[str, str, str], bool]
 """Whether the results of (suite, name, key) have been written."""
@@ -124,9 +124,7 @@ class CleanData(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Find the files and load the suites."""
         files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])[: self.limit]
-        self.suites: dict[str, Degradation] = merged(
-            load_suites(name, preset_folder() / "suites") for name in self.suite_names
-        )
+        self.suites: dict[str, Degradation] = merged(load_suites(name, suite_folder()) for name in self.suite_names)
         if not self.suites:
             raise ValueError("suites is empty: name at least one suite")
         self.tasks = [(suite, path, name) for suite in self.suites for path, name in files]

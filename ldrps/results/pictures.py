@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ldrps.contact_sheet import contact_sheet, thumbnail
 from ldrps.data.image_files import read_picture, to_pil
 from ldrps.data.safe_files import complete_or_absent
+from ldrps.results.contact_sheet import contact_sheet, thumbnail
 from ldrps.results.run_folder import INPUT, TARGET, Row
 from ldrps.results.summary import OVERALL, Score
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from kornia.color import rgb_to_grayscale
 
-from ldrps.colorization import Colorization
+from ldrps.methods.ld_rps.colorization import Colorization
 from tests.builders import GaussianBackbone, generators, make_restorer
 
 

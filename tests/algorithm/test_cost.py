@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ldrps.guidance import GuidanceSettings
-from ldrps.sampling import SamplingSettings
+from ldrps.methods.ld_rps.guidance import GuidanceSettings
+from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.alignment.affine import Affine
 from modules.losses.base import LossTerm
 from modules.losses.exposure import Exposure

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ldrps.algorithm import Run, restore
-from ldrps.guidance import GuidanceSettings
-from ldrps.sampling import SamplingSettings, draw_noise
+from ldrps.methods.ld_rps.algorithm import Run, restore
+from ldrps.methods.ld_rps.guidance import GuidanceSettings
+from ldrps.methods.ld_rps.sampling import SamplingSettings, draw_noise
 from modules.alignment.base import Alignment
 from modules.alignment.identity import Identity
 from modules.losses.base import LossTerm

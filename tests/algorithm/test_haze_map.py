@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 from skimage import data as skimage_data
 
-from degradations.grey import Grey
-from degradations.haze import Haze as HazeDegradation
+from degradations.light.grey import Grey
+from degradations.weather.haze import Haze as HazeDegradation
 from ldrps.data.image_files import to_tensor
 from modules.alignment.chained import Chained
 from modules.alignment.haze import Haze

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from ldrps.guidance import GuidanceSettings
-from ldrps.sampling import SamplingSettings, image_generator
+from ldrps.data.image_generator import image_generator
+from ldrps.methods.ld_rps.guidance import GuidanceSettings
+from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.alignment.affine import Affine
 from modules.alignment.chained import Chained
 from modules.alignment.fpam import FPAM

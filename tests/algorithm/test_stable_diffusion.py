@@ -16,7 +16,7 @@ from diffusers import (
 )
 from safetensors.torch import save_file
 
-from ldrps.sampling import SamplingSettings
+from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.priors.base import Semantics
 from modules.schedulers.clamped_ddim import ClampedDDIM

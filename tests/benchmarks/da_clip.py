@@ -16,20 +16,20 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.progress import track
 
-from degradations.box_mask import BoxMask
-from degradations.defocus_blur import DefocusBlur
-from degradations.down_sampling import DownSampling
+from degradations.blur.defocus_blur import DefocusBlur
+from degradations.blur.motion_blur import MotionBlur
+from degradations.coding.jpeg import JPEG
 from degradations.drawing import generators_for
-from degradations.gaussian_noise import GaussianNoise
-from degradations.grey import Grey
-from degradations.haze import Haze
-from degradations.jpeg import JPEG
-from degradations.low_light import LowLight
-from degradations.motion_blur import MotionBlur
-from degradations.rain import Rain
-from degradations.snow import Snow
+from degradations.light.grey import Grey
+from degradations.light.low_light import LowLight
+from degradations.missing.box_mask import BoxMask
+from degradations.noise.gaussian_noise import GaussianNoise
+from degradations.resolution.down_sampling import DownSampling
+from degradations.weather.haze import Haze
+from degradations.weather.rain import Rain
+from degradations.weather.snow import Snow
+from ldrps.configuration.quiet import quieten
 from ldrps.data.photos import PhotoData
-from ldrps.quiet import quieten
 from modules.backbones.stable_diffusion import package_folder
 from modules.priors.da_clip import DACLIP
 

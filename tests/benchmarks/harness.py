@@ -61,7 +61,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         nothing = folder / "nothing.yaml"
-        nothing.write_text("model: {class_path: ldrps.baselines.bicubic.Bicubic}")
+        nothing.write_text("model: {class_path: ldrps.methods.baselines.bicubic.Bicubic}")
         if options.memory_of is not None:
             random = np.random.default_rng(0)
             for number in range(options.memory_of):

@@ -19,17 +19,17 @@ from rich.progress import track
 from skimage import data as skimage_data
 
 from degradations.base import eight_bit
-from degradations.gaussian_noise import GaussianNoise
-from degradations.low_light import LowLight
+from degradations.light.low_light import LowLight
+from degradations.noise.gaussian_noise import GaussianNoise
 from degradations.pipeline import Sequence
+from ldrps.configuration.presets import load_preset
+from ldrps.configuration.quiet import quieten
 from ldrps.data.centre_crop import centre_crop
 from ldrps.data.image_files import read_picture, to_tensor
+from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images
+from ldrps.methods.ld_rps.working_size import WorkingSize
 from ldrps.metrics.fidelity import PSNR, SSIM
-from ldrps.presets import load_preset
-from ldrps.quiet import quieten
-from ldrps.sampling import image_generator
-from ldrps.working_size import WorkingSize
 from modules.losses.perceptual import Perceptual
 from modules.losses.vgg import VGG
 

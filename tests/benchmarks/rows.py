@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from ldrps.cli import main as ldrps
-from ldrps.presets import preset_model
-from ldrps.quiet import quieten
+from ldrps.configuration.presets import preset_model
+from ldrps.configuration.quiet import quieten
 
 DAMAGES = [
     "noise_15",
@@ -44,7 +44,7 @@ def run_rows(rows, options):
     rows = {name: rows[name] for name in options.only or rows}
     restorers = {name: preset_model(preset, arguments) for name, (preset, arguments) in rows.items()}
     config = options.output / "rows.yaml"
-    model = {"class_path": "ldrps.comparison.Comparison", "init_args": {"restorers": restorers}}
+    model = {"class_path": "ldrps.methods.comparison.Comparison", "init_args": {"restorers": restorers}}
     config.write_text(yaml.safe_dump({"model": model}, sort_keys=False))
     run = options.output / "run"
     arguments = ["--clean", options.data, "--suite", *options.suite, "--limit", str(options.limit), "--no-baselines"]

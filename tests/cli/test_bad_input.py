@@ -146,7 +146,7 @@ def test_wrong_settings_are_one_sentence(restore, photo_file, tmp_path, argument
 
 def test_an_unknown_key_in_a_file(restore, photo_file, tmp_path):
     config = tmp_path / "mine.yaml"
-    config.write_text("model:\n  class_path: ldrps.ld_rps.LDRPS\n  init_args:\n    stepz: 3\n")
+    config.write_text("model:\n  class_path: ldrps.methods.ld_rps.ld_rps.LDRPS\n  init_args:\n    stepz: 3\n")
     code, errors = restore(photo_file, "--config", config, "--output", tmp_path / "out", quick=False)
     assert code == 2
     assert "stepz" in errors

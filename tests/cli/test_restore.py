@@ -7,7 +7,7 @@ import yaml
 from PIL import Image
 
 from ldrps.cli import main
-from ldrps.presets import load_preset
+from ldrps.configuration.presets import load_preset
 
 
 def test_a_photo_becomes_a_restored_photo_of_the_same_size(restore, photo_file, tmp_path):

@@ -259,7 +259,7 @@ def test_numbers_that_are_not_finite_are_flagged_and_left_out(run_test, clean, t
     suite = tmp_path / "sometimes.yaml"
     suite.write_text(
         "degradation: {class_path: degradations.pipeline.Maybe, init_args: {probability: 0.5, degradation: "
-        "{class_path: degradations.grey.Grey}}}"
+        "{class_path: degradations.light.grey.Grey}}}"
     )
     run = tmp_path / "run"
     assert run_test("-s", suite, "--clean", clean, "--output", run, *BASELINES, "--seed", 1)[0] == 0
@@ -301,7 +301,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_rows(clean, tmp_path):
 
 def test_wrong_use_is_one_sentence(run_test, clean, pairs_folder, tmp_path):
     run, named = tmp_path / "run", tmp_path / "input.yaml"
-    named.write_text("model: {class_path: ldrps.baselines.gamma.Gamma}")
+    named.write_text("model: {class_path: ldrps.methods.baselines.gamma.Gamma}")
     for arguments, sentence in (
         (("--clean", clean, "--output", run), "--clean needs --suite NAME"),
         (("--pairs", pairs_folder, "-s", "haze", "--output", run), "leave --suite and --limit out"),

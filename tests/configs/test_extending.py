@@ -12,8 +12,8 @@ import degradations
 import modules
 from degradations.base import Degradation
 from ldrps.cli import main
-from ldrps.presets import load_preset
-from ldrps.restorer import Restorer
+from ldrps.configuration.presets import load_preset
+from ldrps.methods.restorer import Restorer
 from modules.alignment.base import Alignment
 from modules.losses.base import Loss
 from modules.priors.base import Prior

@@ -9,16 +9,17 @@ from PIL import Image
 from skimage import data as skimage_data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from degradations.defocus_blur import DefocusBlur
-from degradations.gaussian_noise import GaussianNoise
-from degradations.grey import Grey
-from degradations.haze import Haze
-from degradations.low_light import LowLight
+from degradations.blur.defocus_blur import DefocusBlur
+from degradations.light.grey import Grey
+from degradations.light.low_light import LowLight
+from degradations.noise.gaussian_noise import GaussianNoise
 from degradations.pipeline import Sequence
-from ldrps.baselines.non_local_means import NonLocalMeans
-from ldrps.baselines.stretch import Stretch
+from degradations.weather.haze import Haze
+from ldrps.configuration.presets import find_preset, load_preset
 from ldrps.data.image_files import to_tensor
-from ldrps.presets import PACKAGE, find_preset, load_preset
+from ldrps.data.shipped import PACKAGE
+from ldrps.methods.baselines.non_local_means import NonLocalMeans
+from ldrps.methods.baselines.stretch import Stretch
 from modules.priors.da_clip import DACLIP
 from tests.builders import generators
 

@@ -5,8 +5,8 @@ import torch
 import yaml
 
 from ldrps.cli import main
-from ldrps.ld_rps import LDRPS
-from ldrps.presets import find_preset, load_preset, preset_folder
+from ldrps.configuration.presets import find_preset, load_preset, preset_folder
+from ldrps.methods.ld_rps.ld_rps import LDRPS
 
 RESTORE = sorted(preset_folder().glob("restore/*.yaml"))
 TRAIN = sorted(preset_folder().glob("train/*.yaml"))

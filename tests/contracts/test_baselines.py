@@ -4,21 +4,21 @@ import pytest
 import torch
 from skimage import data as skimage_data
 
-import ldrps.baselines
-from degradations.gaussian_noise import GaussianNoise
-from degradations.haze import Haze
-from degradations.low_light import LowLight
-from ldrps.baselines.base import Baseline
-from ldrps.baselines.dark_channel import DarkChannel
-from ldrps.baselines.gain import Gain
-from ldrps.baselines.gamma import Gamma
-from ldrps.baselines.non_local_means import NonLocalMeans
-from ldrps.baselines.stretch import Stretch
-from ldrps.baselines.total_variation import TotalVariation
+import ldrps.methods.baselines
+from degradations.light.low_light import LowLight
+from degradations.noise.gaussian_noise import GaussianNoise
+from degradations.weather.haze import Haze
+from ldrps.methods.baselines.base import Baseline
+from ldrps.methods.baselines.dark_channel import DarkChannel
+from ldrps.methods.baselines.gain import Gain
+from ldrps.methods.baselines.gamma import Gamma
+from ldrps.methods.baselines.non_local_means import NonLocalMeans
+from ldrps.methods.baselines.stretch import Stretch
+from ldrps.methods.baselines.total_variation import TotalVariation
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
-CLASSES = concrete_subclasses(ldrps.baselines, Baseline)
+CLASSES = concrete_subclasses(ldrps.methods.baselines, Baseline)
 
 
 @pytest.fixture(scope="module")

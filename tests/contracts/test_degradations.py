@@ -10,14 +10,14 @@ from hypothesis import strategies
 
 import degradations
 from degradations.base import Degradation
+from degradations.blur.gaussian_blur import GaussianBlur
+from degradations.blur.mixed_blur import MixedBlur
+from degradations.coding.jpeg import JPEG
 from degradations.description import build, describe, operators
-from degradations.gaussian_blur import GaussianBlur
-from degradations.gaussian_noise import GaussianNoise
-from degradations.haze import Haze
-from degradations.jpeg import JPEG
-from degradations.mixed_blur import MixedBlur
+from degradations.noise.gaussian_noise import GaussianNoise
 from degradations.pipeline import Composition, Maybe
 from degradations.receipts import Receipt, degrade_with_receipt, read_receipt, to_json
+from degradations.weather.haze import Haze
 from degradations.wild import Wild
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses

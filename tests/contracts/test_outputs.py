@@ -8,7 +8,7 @@ from skimage import data as skimage_data
 from skimage.restoration import estimate_sigma
 
 import modules.outputs
-from degradations.jpeg import JPEG
+from degradations.coding.jpeg import JPEG
 from modules.noise_level import noise_level
 from modules.outputs.base import Output
 from modules.outputs.blocking_level import blocking_level

@@ -8,7 +8,7 @@ from skimage import data as skimage_data
 
 from ldrps.data.image_files import read_picture, to_pil, to_tensor, write_picture
 from ldrps.data.images import ImageData, find_images
-from ldrps.working_size import WorkingSize
+from ldrps.methods.ld_rps.working_size import WorkingSize
 
 
 @pytest.fixture

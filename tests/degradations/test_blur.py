@@ -8,17 +8,17 @@ from skimage import data as skimage_data
 from skimage.draw import disk
 
 import degradations
-from degradations.blur import Blur, convolve
-from degradations.box_blur import BoxBlur
-from degradations.camera_shake import CameraShake
-from degradations.defocus_blur import DefocusBlur
-from degradations.gaussian_blur import GaussianBlur
-from degradations.generalised_gaussian_blur import GeneralisedGaussianBlur
-from degradations.mixed_blur import MixedBlur
-from degradations.motion_blur import MotionBlur
-from degradations.plateau_blur import PlateauBlur
-from degradations.ringing import Ringing
-from degradations.sinc_filter import SincFilter
+from degradations.blur.blur import Blur, convolve
+from degradations.blur.box_blur import BoxBlur
+from degradations.blur.camera_shake import CameraShake
+from degradations.blur.defocus_blur import DefocusBlur
+from degradations.blur.gaussian_blur import GaussianBlur
+from degradations.blur.generalised_gaussian_blur import GeneralisedGaussianBlur
+from degradations.blur.mixed_blur import MixedBlur
+from degradations.blur.motion_blur import MotionBlur
+from degradations.blur.plateau_blur import PlateauBlur
+from degradations.blur.ringing import Ringing
+from degradations.blur.sinc_filter import SincFilter
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 

@@ -9,8 +9,8 @@ from PIL import Image
 from skimage import data as skimage_data
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from degradations.jpeg import JPEG
-from degradations.webp import WebP
+from degradations.coding.jpeg import JPEG
+from degradations.coding.webp import WebP
 from tests.builders import generators
 
 

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from degradations.banding import Banding
+from degradations.coding.banding import Banding
+from degradations.coding.jpeg import JPEG
 from degradations.description import build, describe
-from degradations.gaussian_noise import GaussianNoise
-from degradations.grey import Grey
-from degradations.haze import Haze
-from degradations.jpeg import JPEG
-from degradations.low_light import LowLight
+from degradations.light.grey import Grey
+from degradations.light.low_light import LowLight
+from degradations.noise.gaussian_noise import GaussianNoise
 from degradations.pipeline import Maybe, RandomChoice, RandomOrder, Sequence
+from degradations.weather.haze import Haze
 from tests.builders import generators
 
 SEEDS = range(4000)
@@ -90,14 +90,14 @@ def test_words_name_what_was_applied_in_order_and_once():
 @pytest.mark.parametrize(
     ("description", "sentence"),
     [
-        ({"class_path": "degradations.haze.Hase"}, "did you mean 'degradations.haze.Haze'"),
-        ({"class_path": "Haze"}, "did you mean 'Haze'|degradations.haze.Haze"),
+        ({"class_path": "degradations.weather.haze.Hase"}, "did you mean 'degradations.weather.haze.Haze'"),
+        ({"class_path": "Haze"}, "did you mean 'Haze'|degradations.weather.haze.Haze"),
         ({"class_path": "degradations.nothing.Rubbish"}, "does not exist"),
         ({"class_path": "pathlib.Path"}, "is no degradation"),
         ({"class_path": "degradations.base.Degradation"}, "is no degradation"),
-        ({"class_path": "degradations.haze.Haze", "init_args": {"airlite": [0, 1]}}, "did you mean 'airlight'"),
-        ({"class_path": "degradations.haze.Haze", "init_args": {"airlight": "bright"}}, "airlight"),
-        ({"class_path": "degradations.haze.Haze", "init_args": {"airlight": [1, 0]}}, r"airlight=\[1.0, 0.0\]"),
+        ({"class_path": "degradations.weather.haze.Haze", "init_args": {"airlite": [0, 1]}}, "did you mean 'airlight'"),
+        ({"class_path": "degradations.weather.haze.Haze", "init_args": {"airlight": "bright"}}, "airlight"),
+        ({"class_path": "degradations.weather.haze.Haze", "init_args": {"airlight": [1, 0]}}, r"airlight=\[1.0, 0.0\]"),
         ({"init_args": {}}, "must have a class_path"),
         (
             {"class_path": "degradations.pipeline.Sequence", "init_args": {"steps": [{"class_path": "a.b.Grei"}]}},

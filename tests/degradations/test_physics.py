@@ -7,24 +7,24 @@ from PIL import Image
 from skimage import color
 from skimage import data as skimage_data
 
-from degradations.banding import Banding
-from degradations.box_mask import BoxMask
-from degradations.camera_noise import CameraNoise
-from degradations.colour_cast import ColourCast
-from degradations.down_sampling import DownSampling, shrunk
-from degradations.free_form_mask import FreeFormMask
-from degradations.gaussian_noise import GaussianNoise
-from degradations.grey import Grey
-from degradations.haze import Haze
-from degradations.low_light import LowLight
+from degradations.coding.banding import Banding
+from degradations.light.colour_cast import ColourCast
+from degradations.light.grey import Grey
+from degradations.light.low_light import LowLight
+from degradations.missing.box_mask import BoxMask
+from degradations.missing.free_form_mask import FreeFormMask
+from degradations.missing.random_mask import RandomMask
+from degradations.noise.camera_noise import CameraNoise
+from degradations.noise.gaussian_noise import GaussianNoise
+from degradations.noise.poisson_noise import PoissonNoise
+from degradations.noise.salt_and_pepper import SaltAndPepper
+from degradations.noise.speckle_noise import SpeckleNoise
 from degradations.pipeline import Maybe, RandomOrder, Sequence
-from degradations.poisson_noise import PoissonNoise
-from degradations.rain import Rain
-from degradations.random_mask import RandomMask
-from degradations.resize import Resize, resized
-from degradations.salt_and_pepper import SaltAndPepper
-from degradations.snow import Snow
-from degradations.speckle_noise import SpeckleNoise
+from degradations.resolution.down_sampling import DownSampling, shrunk
+from degradations.resolution.resize import Resize, resized
+from degradations.weather.haze import Haze
+from degradations.weather.rain import Rain
+from degradations.weather.snow import Snow
 from tests.builders import generators
 
 HARMLESS = [

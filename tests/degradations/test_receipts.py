@@ -107,7 +107,10 @@ def test_wild_is_mild_to_severe(pictures):
     [
         ("degradation: [", "is not YAML"),
         ("haze: 1", "must hold 'degradation'"),
-        ("degradation: {class_path: degradations.haze.Haze, init_args: {airlight: [2, 3]}}", "own.yaml: .*airlight"),
+        (
+            "degradation: {class_path: degradations.weather.haze.Haze, init_args: {airlight: [2, 3]}}",
+            "own.yaml: .*airlight",
+        ),
         ("degradation: {class_path: degradations.hase.Hase}", "own.yaml: .*did you mean"),
     ],
 )
@@ -135,9 +138,9 @@ def test_an_unknown_suite_names_the_nearest():
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("degradation: {class_path: degradations.haze.Haze, init_args: [1, 2]}", "give its settings by name"),
-        ("degradation: {class_path: degradations.haze.Haze, init_args: {1: 2}}", "has no setting '1'"),
-        ("degradation: {class_path: degradations.haze.Haze, init_arg: {}}", "has 'init_arg'"),
+        ("degradation: {class_path: degradations.weather.haze.Haze, init_args: [1, 2]}", "give its settings by name"),
+        ("degradation: {class_path: degradations.weather.haze.Haze, init_args: {1: 2}}", "has no setting '1'"),
+        ("degradation: {class_path: degradations.weather.haze.Haze, init_arg: {}}", "has 'init_arg'"),
         ("degradation: {class_path: ..Haze}", "does not exist"),
         ("suites: 5", "must list at least one name"),
         ("suites: []", "must list at least one name"),
@@ -154,7 +157,7 @@ def test_odd_suite_files_are_named_too(tmp_path, content, sentence):
 
 def test_two_suites_of_one_name_are_refused(tmp_path):
     path = tmp_path / "haze.yaml"
-    path.write_text("degradation: {class_path: degradations.grey.Grey}")
+    path.write_text("degradation: {class_path: degradations.light.grey.Grey}")
     with pytest.raises(ValueError, match="two different suites are called 'haze'"):
         merged([load_suites("haze", SUITES), load_suites(str(path), SUITES)])
 

@@ -14,10 +14,10 @@ from skimage import data as skimage_data
 from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 from ldrps.cli import main
+from ldrps.configuration.presets import load_preset
 from ldrps.data.photos import PhotoData
-from ldrps.latent_diffusion.denoiser import DenoiserTraining
-from ldrps.latent_diffusion.tokenizer import train_tokenizer
-from ldrps.presets import load_preset
+from ldrps.training.denoiser import DenoiserTraining
+from ldrps.training.tokenizer import train_tokenizer
 from modules.networks.da_clip import load_da_clip
 from modules.networks.prior_adapter import load_prior_adapter
 
@@ -143,7 +143,7 @@ def test_da_clip_and_adapter_are_trained_and_used(shard, told_folder, tmp_path, 
     fit("text_image", shard, tmp_path, *sizes, "--model.vocab_size", "560", "--model.max_length", "12")
     before = load_file(folder / "image_encoder" / "model.safetensors")
 
-    mild = {"class_path": "degradations.gaussian_noise.GaussianNoise"}
+    mild = {"class_path": "degradations.noise.gaussian_noise.GaussianNoise"}
     degradation = ["--model.degradation", json.dumps(mild)]
     words = ["--model.words", "[clean, noise]"]
     fit("da_clip", shard, tmp_path, "--model.pipeline_dir", str(folder), *degradation, *words)

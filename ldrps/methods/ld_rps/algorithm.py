@@ -1,0 +1,68 @@
+"""The method: LD-RPS, recurrent posterior sampling in the latents of a pretrained diffusion model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ldrps.methods.ld_rps.guidance import Guidance
+from ldrps.methods.ld_rps.sampling import Observer, SamplingSettings, draw_noise
+from modules.backbones.base import Backbone, Conditioning
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one restoration of B images works with.
+
+    Attributes:
+        backbone: The pretrained diffusion model.
+        conditioning: What the backbone made of the semantics, for all chains.
+        guidance: Learns the damage and pulls the sample towards what was seen.
+        settings: How samples are drawn.
+        generators: One per image; everything random about image i comes from generator i.
+        observe: Sees every step.
+    """
+
+    backbone: Backbone
+    conditioning: Conditioning
+    guidance: Guidance
+    settings: SamplingSettings
+    generators: Sequence[torch.Generator]
+    observe: Observer = lambda timestep, x0_prediction: None
+
+
+def restore(degraded: Tensor, run: Run) -> Tensor:
+    """Restore degraded images, shape (B, 3, H, W), range [0, 1] (LD-RPS: sampling, then recurrent refinement)."""
+    backbone, settings = run.backbone, run.settings
+    run.guidance.begin(degraded, run.generators)
+
+    timesteps = backbone.begin(settings.num_inference_steps, settings.first_strength)
+    latents = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
+    if settings.start_from == "degraded":
+        start = backbone.encode(run.guidance.alignment.invert(degraded)).repeat(settings.num_chains, 1, 1, 1)
+        latents = backbone.renoise(start, latents, timesteps[0])
+    latents = sample_posterior(latents, timesteps, run)
+
+    for _ in range(settings.num_refinements):
+        timesteps = backbone.begin(settings.num_inference_steps, settings.strength)
+        noise = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
+        latents = sample_posterior(backbone.renoise(latents, noise, timesteps[0]), timesteps, run)
+
+    return backbone.decode(latents[: len(degraded)]).clamp(0, 1)
+
+
+def sample_posterior(latents: Tensor, timesteps: Sequence[int], run: Run) -> Tensor:
+    """Take all chains, rows ``chain * B + image``, to clean latents; the first chain of each image is guided."""
+    backbone, num_guided = run.backbone, len(run.generators)
+    for timestep in timesteps:  # T, ..., 1
+        x0_prediction, model_output = backbone.predict_x0(latents, timestep, run.conditioning)
+        latents = backbone.step(model_output, timestep, latents, [*run.generators] * run.settings.num_chains)
+        if run.settings.use_stepped_x0:
+            x0_prediction = backbone.x0_from(model_output, latents, timestep)
+
+        gradient = run.guidance.update(x0_prediction, timestep)
+        if gradient is not None:
+            latents = torch.cat([latents[:num_guided] - gradient, latents[num_guided:]])
+        run.observe(timestep, x0_prediction[:num_guided])
+    return latents

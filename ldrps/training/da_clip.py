@@ -1,0 +1,155 @@
+"""Training of DA-CLIP's controller."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import CLIPConfig, CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from degradations.base import Degradation
+from degradations.drawing import generators_for
+from ldrps.training.base import Training
+from ldrps.training.tokenizer import tokenize
+from modules.networks.da_clip import DACLIPConfig, DACLIPModel
+
+CLEAN = "clean"
+"""The word of a photo without damage."""
+
+
+class DACLIPTraining(Training):
+    """Trains the controller on degraded photos, with the CLIP of a pipeline folder frozen.
+
+    The content embedding of a degraded photo learns to match the photo's caption and, as in the robust training for
+    damage in the wild, what the frozen CLIP says of the clean photo; the degradation embedding learns to match the word
+    of the damage.
+
+    Args:
+        pipeline_dir: Folder with ``text_encoder``, ``image_encoder`` and ``tokenizer``.
+        degradation: How photos are damaged; those that it spares (`degradations.pipeline.Maybe`) are called "clean".
+        words: The damage to name; other words of the degradation are not asked for.
+        word_template: Text whose embedding stands for a word.
+        content_weight: Weight of the L1 distance to the clean photo's embedding, relative to that embedding's size.
+        learning_rate: See `Training`.
+        weight_decay: See `Training`.
+        warmup_steps: See `Training`.
+        export_dir: Pipeline folder that receives ``da_clip``.
+
+    Raises:
+        ValueError: If "clean" is not among the words.
+
+    References:
+        Luo et al. 2024, Controlling Vision-Language Models for Multi-Task Image Restoration, Eq. 3 and 4; Luo et al.
+        2024, Photo-Realistic Image Restoration in the Wild with Controlled Vision-Language Models (the L1 distance).
+    """
+
+    def __init__(
+        self,
+        pipeline_dir: str,
+        degradation: Degradation,
+        words: Sequence[str],
+        word_template: str = "{}",
+        content_weight: float = 1.0,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.05,
+        warmup_steps: int = 100,
+        export_dir: str | None = None,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        if CLEAN not in words:
+            raise ValueError(f"words={list(words)} must hold {CLEAN!r}, the word of a photo without damage")
+        self.pipeline_dir = pipeline_dir
+        self.degradation = degradation
+        self.words = list(words)
+        self.word_template = word_template
+        self.content_weight = content_weight
+
+    def configure_model(self) -> None:
+        """Put the two towers together and copy the controller from the image tower."""
+        if hasattr(self, "network"):
+            return
+        folder = Path(self.pipeline_dir)
+        text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+        vision = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", dtype=torch.float32)
+        self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+        clip = CLIPConfig(
+            # Without the folders of this machine, which the configurations remember.
+            text_config=text.config.to_dict() | {"_name_or_path": ""},
+            vision_config=vision.config.to_dict() | {"_name_or_path": ""},
+            projection_dim=text.config.projection_dim,
+        )
+        half = [0.5] * 3
+        config = DACLIPConfig(clip.to_dict(), half, half, self.words, self.word_template)
+        self.network = DACLIPModel(config)
+        towers = {**text.state_dict(), **vision.state_dict()}
+        self.network.clip.load_state_dict(towers, strict=False)
+        self.network.begin_training()
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Sum of the three distances."""
+        degraded, words = self._degrade(batch["image"], self._generators(len(batch["image"])))
+        content, degradation = self.network(degraded)
+        with torch.no_grad():
+            clean = self.network.image_embedding(batch["image"])
+        losses = {
+            "caption": self._caption_loss(content, batch["caption"]),
+            "word": -(self._word_targets(words) * self._word_log_probabilities(degradation)).sum(dim=1).mean(),
+            "content": (content - clean).abs().mean() / clean.abs().mean(),
+        }
+        for name, loss in losses.items():
+            self.log(f"train/{name}", loss, prog_bar=True)
+        return losses["caption"] + losses["word"] + self.content_weight * losses["content"]
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """How often the likeliest word is right, and how near the content comes to that of the clean photo."""
+        size = len(batch["image"])
+        keys = range(batch_idx * size, (batch_idx + 1) * size)
+        degraded, words = self._degrade(batch["image"], generators_for(0, keys))
+        content, degradation = self.network(degraded)
+        clean = self.network.image_embedding(batch["image"])
+        likeliest = self._word_log_probabilities(degradation).argmax(dim=1)
+        hits = self._word_targets(words).gather(1, likeliest[:, None]) > 0
+        plain = self.network.image_embedding(degraded)
+        figures = {
+            "val/word_accuracy": hits.float().mean(),
+            "val/cosine": F.cosine_similarity(content, clean).mean(),
+            "val/cosine_without_controller": F.cosine_similarity(plain, clean).mean(),
+        }
+        self.log_dict(figures, prog_bar=True, batch_size=size)
+
+    def export(self, folder: Path) -> None:
+        """Write ``da_clip`` with its tokenizer."""
+        self.network.half().save_pretrained(folder / "da_clip")
+        self.tokenizer.save_pretrained(folder / "da_clip" / "tokenizer")
+
+    def _degrade(self, images: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, list[tuple[str, ...]]]:
+        parameters = self.degradation.sample_parameters(generators)
+        degraded = self.degradation.degrade(images.float(), parameters)
+        return degraded, [own or (CLEAN,) for own in self.degradation.words(parameters)]
+
+    def _word_targets(self, words: Sequence[Sequence[str]]) -> Tensor:
+        """Spread evenly over the words of each photo, shape (B, words); nothing for words that are not asked for."""
+        counts = torch.tensor([[float(word in own) for word in self.words] for own in words], device=self.device)
+        return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
+
+    def _word_log_probabilities(self, degradation: Tensor) -> Tensor:
+        texts = [self.word_template.format(word) for word in self.words]
+        with torch.no_grad():
+            words = F.normalize(self.network.text_embedding(tokenize(self.tokenizer, texts, self.device)), dim=1)
+        return torch.log_softmax(self.network.logit_scale.exp() * F.normalize(degradation, dim=1) @ words.T, dim=1)
+
+    def _caption_loss(self, content: Tensor, captions: Sequence[str]) -> Tensor:
+        """Contrastive loss over the photos that have a caption; equal captions are no negatives of each other."""
+        rows = [row for row, caption in enumerate(captions) if caption]
+        if len(rows) < 2:
+            return content.sum() * 0
+        distinct = list(dict.fromkeys(captions[row] for row in rows))
+        with torch.no_grad():
+            texts = F.normalize(self.network.text_embedding(tokenize(self.tokenizer, distinct, self.device)), dim=1)
+        similarity = self.network.logit_scale.exp() * F.normalize(content[rows], dim=1) @ texts.T
+        own = torch.tensor([distinct.index(captions[row]) for row in rows], device=content.device)
+        matches = F.one_hot(own, len(distinct)).float().T
+        by_text = -(matches / matches.sum(dim=1, keepdim=True) * torch.log_softmax(similarity.T, dim=1)).sum(dim=1)
+        return (F.cross_entropy(similarity, own) + by_text.mean()) / 2

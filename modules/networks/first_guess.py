@@ -1,0 +1,138 @@
+"""A learnt first guess of what light and haze did to a photo."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from diffusers import ModelMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from torch import Tensor, nn
+
+DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
+"""Interval of the gain in natural logarithms: between a photo that was overexposed and one nine stops too dark."""
+
+
+class Guess(NamedTuple):
+    """What the network says of B photos; grids are smooth maps over the picture, to be enlarged bilinearly.
+
+    The photo was ``light * x ** gamma`` and then ``transmission * (.) + (1 - transmission) * airlight``.
+
+    Attributes:
+        presence: Logits of "the light is wrong" and "there is haze", shape (B, 2).
+        log_gain: Natural logarithm of 1 / light, shape (B, 3, G, G).
+        log_gamma: Natural logarithm of the tone curve's exponent, shape (B, 3, 1, 1).
+        thickness: Optical thickness of the haze, -log(transmission), at least 0, shape (B, 1, G, G).
+        airlight: Colour of the haze, range [0, 1], shape (B, 3, 1, 1).
+    """
+
+    presence: Tensor
+    log_gain: Tensor
+    log_gamma: Tensor
+    thickness: Tensor
+    airlight: Tensor
+
+    def believed(self, light: Tensor, haze: Tensor) -> "Guess":
+        """The guess as far as it is believed; 0 is no damage.
+
+        Args:
+            light: Share of the light's logarithms that is kept, shape (B,), range [0, 1].
+            haze: Share of the thickness that is kept, shape (B,), range [0, 1].
+        """
+        light, haze = light.view(-1, 1, 1, 1), haze.view(-1, 1, 1, 1)
+        return self._replace(
+            log_gain=self.log_gain * light, log_gamma=self.log_gamma * light, thickness=self.thickness * haze
+        )
+
+    def undo(self, images: Tensor) -> Tensor:
+        """Take the damage out of images, shape (B, 3, H, W), range [0, 1]; the result is not clipped at 1.
+
+        No transmission is taken for less than leaves every channel positive: t >= 1 - min(y / A).
+        """
+        size = images.shape[-2:]
+        thickness, log_gain = (
+            F.interpolate(grid, size=size, mode="bilinear", align_corners=False)
+            for grid in (self.thickness, self.log_gain)
+        )
+        least = 1 - (images / self.airlight.clamp(min=1e-3)).amin(dim=1, keepdim=True)
+        transmission = torch.maximum((-thickness).exp(), least).clamp(min=0.02)
+        clear = ((images - self.airlight) / transmission + self.airlight).clamp(min=1e-4)
+        return (clear * log_gain.exp()) ** (-self.log_gamma).exp()
+
+
+class FirstGuess(ModelMixin, ConfigMixin):
+    """A convolutional network on a small copy of the photo, without normalisation layers, which would hide brightness.
+
+    Args:
+        image_size: Side in pixels of the copy, to which a photo of any shape is reduced.
+        widths: Channels at a half, a quarter and an eighth of that side.
+        num_blocks: Residual blocks at each of these.
+    """
+
+    @register_to_config
+    def __init__(self, image_size: int = 64, widths: tuple[int, ...] = (32, 64, 112), num_blocks: int = 2) -> None:
+        super().__init__()
+        self.image_size = image_size
+        layers: list[nn.Module] = []
+        in_channels = 6
+        for width in widths:
+            layers.append(nn.Conv2d(in_channels, width, 3, stride=2, padding=1))
+            layers += [ResidualBlock(width) for _ in range(num_blocks)]
+            in_channels = width
+        self.body = nn.Sequential(*layers)
+        # What the whole picture says is told to every place of it.
+        self.whole = nn.Sequential(
+            nn.Linear(2 * in_channels, in_channels), nn.SiLU(), nn.Linear(in_channels, in_channels)
+        )
+        self.mix = ResidualBlock(in_channels)
+        self.local_head = nn.Conv2d(in_channels, 2, 3, padding=1)
+        self.global_head = nn.Linear(in_channels, 2 + 3 + 3 + 3)
+        for parameter in [*self.local_head.parameters(), *self.global_head.parameters()]:
+            nn.init.zeros_(parameter)
+
+    def forward(self, images: Tensor) -> Guess:
+        """Guess the damage of photos, shape (B, 3, H, W), range [0, 1], any H and W."""
+        small = self.reduce(images)
+        # Dark photos differ in the logarithm, bright ones in the value.
+        hidden = self.body(torch.cat([small * 2 - 1, (small + 1 / 255).log() / 2.5 + 1], dim=1))
+        pooled = torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3))], dim=1)
+        whole = self.whole(pooled)
+        hidden = self.mix(hidden + whole[:, :, None, None])
+        gain, haze = self.local_head(hidden).float().split(1, dim=1)
+        presence, cast, log_gamma, airlight = self.global_head(whole).float().split([2, 3, 3, 3], dim=1)
+        return Guess(
+            presence,
+            (gain + _per_pixel(cast)).clamp(DARKEST_GAIN, BRIGHTEST_GAIN),
+            0.7 * torch.tanh(_per_pixel(log_gamma)),
+            F.softplus(haze - 1).clamp(max=4.0),
+            torch.sigmoid(_per_pixel(airlight) + 2),
+        )
+
+    def reduce(self, images: Tensor) -> Tensor:
+        """The small copy, shape (B, 3, image_size, image_size)."""
+        side = (self.image_size, self.image_size)
+        if tuple(images.shape[-2:]) == side:
+            return images
+        return F.interpolate(images, size=side, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(silu(conv(silu(x)))), the last convolution zero at the start.
+
+    Args:
+        width: Channels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.last = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Same shape."""
+        result: Tensor = hidden + self.last(F.silu(self.first(F.silu(hidden))))
+        return result
+
+
+def _per_pixel(values: Tensor) -> Tensor:
+    return values[:, :, None, None]
