@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/.installed ## Install, damage a sample photo, restore it, say where to look.
-	$(BIN)/python -m ldrps.commands.demo demo
+	$(BIN)/ldrps demo
 
 test: $(VENV)/.installed ## Run the fast tests (CPU, offline).
 	$(BIN)/python -m pytest

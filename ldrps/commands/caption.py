@@ -1,121 +1,45 @@
-"""`ldrps caption`: what a prior says of each picture, written beside it for later runs."""
+"""`ldrps caption`: texts beside photos, for later runs."""
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor
+from ldrps.commands.options import option, parse
+from ldrps.configuration.arguments import one_each
 
-from ldrps.commands.account import Account, read_all, say
-from ldrps.configuration.presets import build_prior
-from ldrps.data.images import find_images, name_outputs
-from ldrps.data.outputs import prepare_folder
-from ldrps.data.safe_files import complete_or_absent
-from modules.backbones.stable_diffusion import StableDiffusion
-from modules.priors.base import Prior
-from modules.priors.prompt_file import NEGATIVE_SUFFIX, PromptFile
+WHEN_INTERRUPTED = "interrupted; texts written so far are kept"
 
 
 @dataclass(frozen=True)
-class CaptionJob:
-    """What `ldrps caption` was asked for.
+class Caption:
+    """Write what a prior says of each photo into photo.txt, and what it should not show into photo.negative.txt.
+
+    `ldrps restore` reads both. Settings of the prior can be added by their dotted names, such as --prior.question TEXT.
 
     Attributes:
-        inputs: Files, folders and globs.
-        prior: Preset name, YAML file or class path.
-        settings: Changes to the prior, such as ``--prior.question=...``.
-        backbone: Pipeline folder that may hold a DA-CLIP.
-        device: Where the prior runs; "auto" takes a GPU if there is one.
-        output: Folder for the texts; None writes each beside its picture.
-        overwrite: Whether texts that exist are replaced; otherwise their pictures are passed over.
+        inputs: Image files, folders or glob patterns.
+        prior: Preset such as mllm, endpoint or da_clip, YAML file or class path.
+        backbone: Pipeline folder that may hold a DA-CLIP (that of mini).
+        device: Where it runs: auto, cpu, cuda or mps.
+        output: Folder for the texts (beside the photos).
+        overwrite: Replace texts that exist; otherwise photos with one are left.
     """
 
-    inputs: Sequence[str]
-    prior: str
-    settings: Sequence[str]
-    backbone: str
-    device: str = "auto"
-    output: Path | None = None
+    inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
+    prior: str = field(default="da_clip", metadata=option(metavar="X"))
+    backbone: str = field(default="package:ldrps/pretrained/mini", metadata=option(metavar="X"))
+    device: str = field(default="auto", metadata=option(metavar="X"))
+    output: Path | None = field(default=None, metadata=option("-o", metavar="DIR"))
     overwrite: bool = False
 
 
-def caption(job: CaptionJob) -> Account:
-    """Describe every picture that has no text yet; one bad file does not stop the others.
+def run(arguments: Sequence[str]) -> int:
+    """Run `ldrps caption` and return its exit code."""
+    options, settings = parse("caption", Caption, arguments)
+    from ldrps.configuration.quiet import quieten, tell
 
-    Raises:
-        ValueError: If the job as a whole cannot be done.
-    """
-    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
-    if job.output is not None:
-        prepare_folder(job.output)
-    place = PromptFile(str(job.output) if job.output else None)
-    open_files = [(file, name) for file, name in files if job.overwrite or not place.prompt_file(file).exists()]
-    taken: dict[Path, Path] = {}
-    for file, _ in open_files:
-        if (other := taken.setdefault(place.prompt_file(file), file)) != file:
-            raise ValueError(
-                f"{other} and {file} would share {place.prompt_file(file)}: rename one, or caption them apart"
-            )
-    prior = build_prior(job.prior, job.settings)
-    if open_files:
-        prior.load(StableDiffusion(job.backbone).folder)
-    device = pick_device(job.device)
-    prior.to(device)
-    account = Account()
-    for picture, file, _ in read_all(open_files, account, "describing"):
-        try:
-            texts = describe(prior, picture.image.to(device), file)
-            write(texts, file, place, job.overwrite)
-        except Exception as error:
-            if "LDRPS_DEBUG" in os.environ:
-                raise
-            account.fail(f"{file}: {error}")
-            continue
-        say(f"{file}: {' | not: '.join(texts.values())}")
-        account.done += 1
-    passed_over = len(files) - len(open_files)
-    say(f"{account.done} text(s) written" + (f", {passed_over} there already" if passed_over else ""))
-    return account
+    quieten()
+    tell()
+    from ldrps.commands.captioning import caption
 
-
-def pick_device(name: str) -> torch.device:
-    """Device of that name; "auto" is a GPU if there is one.
-
-    Raises:
-        ValueError: If this machine has none of that name.
-    """
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} is not available here: choose auto, cpu, cuda or mps") from error
-
-
-def write(texts: dict[str, str], file: Path, place: PromptFile, overwrite: bool) -> None:
-    """Write the texts of one picture; those that exist are kept, or all replaced."""
-    for kind in ("", NEGATIVE_SUFFIX):
-        path = place.prompt_file(file, kind)
-        if kind in texts and (overwrite or not path.exists()):
-            with complete_or_absent(path) as stream:
-                stream.write(f"{texts[kind]}\n".encode())
-        elif overwrite:
-            # What another prior said of the damage does not belong to the new prompt.
-            path.unlink(missing_ok=True)
-
-
-def describe(prior: Prior, image: Tensor, file: Path) -> dict[str, str]:
-    """What the prior says of one image, by the kind of file it belongs in.
-
-    Raises:
-        ValueError: If it says nothing.
-    """
-    with torch.no_grad():
-        semantics = prior(image[None], [file])
-    if not (semantics.prompts and semantics.prompts[0]):
-        raise ValueError(f"the prior {type(prior).__name__} gives no text: choose mllm, endpoint or da_clip")
-    texts = {"": semantics.prompts[0]}
-    if semantics.negative_prompts and semantics.negative_prompts[0]:
-        texts[NEGATIVE_SUFFIX] = semantics.negative_prompts[0]
-    return texts
+    return caption(options, one_each(settings)).exit_code

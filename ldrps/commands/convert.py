@@ -1,106 +1,44 @@
 """`ldrps convert`: official checkpoints to folders that this package reads."""
 
-import pickle
-import shutil
-import tempfile
-import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from ldrps.commands.options import option, parse_alone
 
-from ldrps.commands.account import say
-from ldrps.data.outputs import prepare_folder
-from modules.conversion.da_clip import convert_da_clip
+WHEN_INTERRUPTED = "interrupted; what was written is incomplete"
 
 
 @dataclass(frozen=True)
-class ConvertJob:
-    """What `ldrps convert` was asked for.
+class Convert:
+    """Make a folder of an official DA-CLIP checkpoint for the prior da_clip.
+
+    Official are daclip_ViT-B-32.pt and wild-daclip_ViT-L-14.pt. Put the folder into a
+    backbone's as da_clip, or name it with --model.prior.path.
 
     Attributes:
-        checkpoint: File of the official release.
+        checkpoint: Checkpoint of the official release.
         output: Folder to make.
-        activation: Of the towers: "gelu" for CLIPs trained on LAION, "quick_gelu" for OpenAI's.
-        tokenizer: Folder or hub id of the CLIP tokenizer; None makes a folder without one.
-        overwrite: Whether an earlier folder may be written over.
+        activation: Of the towers: gelu for CLIPs trained on LAION, quick_gelu for OpenAI's.
+        tokenizer: Folder or hub id with CLIP's tokenizer, which the priors need.
+        overwrite: Write into a folder that is not empty.
     """
 
-    checkpoint: Path
-    output: Path
+    checkpoint: Path = field(metadata=option(metavar="FILE"))
+    output: Path = field(metadata=option("-o", metavar="FOLDER"))
     activation: Literal["gelu", "quick_gelu"] = "gelu"
-    tokenizer: str | None = None
+    tokenizer: str | None = field(default=None, metadata=option(metavar="X"))
     overwrite: bool = False
 
 
-def convert(job: ConvertJob) -> None:
-    """Read a DA-CLIP checkpoint and write our folder.
+def run(arguments: Sequence[str]) -> int:
+    """Run `ldrps convert` and return its exit code."""
+    options = parse_alone("convert", Convert, arguments)
+    from ldrps.configuration.quiet import quieten
 
-    Raises:
-        ValueError: If the checkpoint cannot be read safely or is not a DA-CLIP's, or the folder is in use.
-    """
-    if job.output.exists() and any(job.output.iterdir()) and not job.overwrite:
-        raise ValueError(f"output folder {str(job.output)!r} is not empty: add --overwrite or choose another --output")
-    network = convert_da_clip(read_state(job.checkpoint), job.activation)
-    tokenizer = None if job.tokenizer is None else read_tokenizer(job.tokenizer)
-    prepare_folder(job.output)
-    with tempfile.TemporaryDirectory(dir=job.output, prefix=".ldrps-") as temporary:
-        network.save_pretrained(temporary)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(Path(temporary) / "tokenizer")
-        shutil.rmtree(job.output / "tokenizer", ignore_errors=True)
-        # The configuration last: a folder without it is not taken for a DA-CLIP.
-        for made in sorted(Path(temporary).iterdir(), key=lambda path: path.name == "config.json"):
-            made.replace(job.output / made.name)
-    count = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-    say(f"DA-CLIP with {count:.0f} M parameters, {network.image_size} px, {job.activation}, in {job.output}")
-    if tokenizer is None:
-        say(
-            "without a tokenizer, which the priors need: convert again with --tokenizer FOLDER, such as that of "
-            "openai/clip-vit-base-patch32, whose words every released DA-CLIP shares"
-        )
+    quieten()
+    from ldrps.commands.converting import convert
 
-
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Read the tensors of a checkpoint, without running what it may hold.
-
-    Raises:
-        ValueError: If the file is missing, damaged, or holds more than tensors.
-    """
-    if not file.is_file():
-        raise ValueError(f"checkpoint {str(file)!r} does not exist: give the file of the official release")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"checkpoint {str(file)!r} is damaged or holds more than weights, which could run foreign code: fetch it "
-            "again, or save its state dict alone with torch.save, on a machine where you trust it"
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
-        raise ValueError(f"checkpoint {str(file)!r} cannot be read: {' '.join(str(error).split())[:160]}") from error
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(values, Tensor) for values in state.values()):
-        raise ValueError(f"checkpoint {str(file)!r} holds no state dict: it should map names to tensors")
-    return state
-
-
-def read_tokenizer(source: str) -> Any:
-    """Read a tokenizer.
-
-    Raises:
-        ValueError: If it cannot be read.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"tokenizer {source!r} cannot be read: give a folder with CLIP's tokenizer files, or a hub id while online"
-        ) from error
+    convert(options)
+    return 0

@@ -1,201 +1,42 @@
-"""`ldrps degrade`: degraded copies of clean pictures, receipts that rebuild them, and contact sheets."""
+"""`ldrps degrade`: degraded copies of clean photos."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
+from ldrps.commands.options import option, parse_alone
 
-from degradations.base import Degradation
-from degradations.receipts import Receipt, current_versions, degrade_with_receipt, fingerprint, read_receipt, to_json
-from degradations.suites import load_suites, merged
-from ldrps.commands.account import Account, read_all, say
-from ldrps.data.image_files import Picture, read_picture, to_pil, write_picture
-from ldrps.data.image_generator import image_generator
-from ldrps.data.images import find_images, name_outputs
-from ldrps.data.outputs import check_outputs, prepare_folder
-from ldrps.data.safe_files import complete_or_absent
-from ldrps.data.shipped import suite_folder
-from ldrps.results.contact_sheet import contact_sheet, thumbnail
-
-SHEET_SIDE_PX = 256
-NUM_DRAWS = 16
-"""Tiles of a sheet of one suite."""
+WHEN_INTERRUPTED = "interrupted; pictures finished so far are kept"
 
 
 @dataclass(frozen=True)
-class Job:
-    """What `ldrps degrade` was asked for.
+class Degrade:
+    """Make degraded copies of clean photos, with receipts that rebuild them bit for bit.
 
     Attributes:
-        inputs: Files, folders and globs.
-        suites: Names or YAML files.
-        output: Folder to write into.
+        inputs: Image files, folders or glob patterns.
+        suite: Suite or YAML file; may be repeated.
+        output: Folder for the pictures.
         seed: Seed of the run.
-        overwrite: Whether earlier outputs may be replaced.
-        pairs: Write ``input/`` and ``target/``, as `ldrps test` reads them.
-        sheet: Write contact sheets only.
-        replay: A receipt or a folder of receipts to rebuild; None degrades anew.
+        pairs: Write input/ and target/, as `ldrps test` reads them.
+        sheet: Write only a contact sheet of each photo, reduced.
+        replay: Rebuild what a receipt, or a folder of them, describes.
+        overwrite: Replace pictures of earlier runs.
     """
 
-    inputs: Sequence[str]
-    suites: Sequence[str]
-    output: Path
-    seed: int = 0
-    overwrite: bool = False
+    inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
+    suite: list[str] = field(default_factory=list, metadata=option("-s", metavar="NAME"))
+    output: Path = field(default=Path("degraded"), metadata=option("-o", metavar="DIR"))
+    seed: int = field(default=0, metadata=option(metavar="N"))
     pairs: bool = False
     sheet: bool = False
-    replay: Path | None = None
+    replay: Path | None = field(default=None, metadata=option(metavar="RECEIPTS"))
+    overwrite: bool = False
 
 
-def degrade(job: Job) -> Account:
-    """Do a job; one bad file does not stop the others.
+def run(arguments: Sequence[str]) -> int:
+    """Run `ldrps degrade` and return its exit code."""
+    options = parse_alone("degrade", Degrade, arguments)
+    from ldrps.commands.degrading import degrade
 
-    Raises:
-        ValueError: If the job as a whole cannot be done.
-    """
-    if job.replay is not None:
-        if job.suites or job.sheet or job.pairs:
-            raise ValueError("--replay takes everything from the receipts: leave --suite, --sheet and --pairs out")
-        return replay(job)
-    if job.sheet and job.pairs:
-        raise ValueError("--sheet writes contact sheets only: leave --pairs out")
-    chosen = job.suites or (["all"] if job.sheet else [])
-    suites = merged(load_suites(name, suite_folder()) for name in chosen)
-    if not suites:
-        names = ", ".join(sorted(file.stem for file in (suite_folder()).glob("*.yaml")))
-        raise ValueError(f"no suite was named: add --suite NAME with one of {names}, or a YAML file")
-    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
-    return write_sheets(job, suites, files) if job.sheet else write_copies(job, suites, files)
-
-
-def write_copies(job: Job, suites: dict[str, Degradation], files: Sequence[tuple[Path, str]]) -> Account:
-    """Write a degraded copy and a receipt of each picture for each suite."""
-    folders = {suite: job.output / suite if len(suites) > 1 else job.output for suite in suites}
-    inputs = {suite: folder / "input" if job.pairs else folder for suite, folder in folders.items()}
-    outputs = [path_in(folder, name) for folder in inputs.values() for _, name in files]
-    targets = [path_in(folder / "target", name) for folder in folders.values() for _, name in files if job.pairs]
-    receipts = [receipt_of(path) for path in outputs]
-    check_outputs([*outputs, *receipts, *targets], [file for file, _ in files], job.overwrite)
-    prepare_folder(job.output)
-    account = Account()
-    for picture, file, name in read_all(files, account, "degrading"):
-        for suite, degradation in suites.items():
-            generator = image_generator(picture.image, job.seed)
-            try:
-                degraded, receipt = degrade_with_receipt(
-                    picture.image, degradation, generator, suite, job.seed, picture.alpha
-                )
-            except (ValueError, RuntimeError) as error:
-                account.fail(f"{file} could not be degraded by {suite}: {error}")
-                continue
-            path = path_in(inputs[suite], name)
-            write_picture(to_pil(degraded, picture.alpha), path)
-            write_receipt(receipt, receipt_of(path))
-            if job.pairs:
-                write_picture(to_pil(picture.image, picture.alpha), path_in(folders[suite] / "target", name))
-            account.done += 1
-    say(f"{account.done} degraded picture(s) with receipts in {job.output}")
-    return account
-
-
-def write_sheets(job: Job, suites: dict[str, Degradation], files: Sequence[tuple[Path, str]]) -> Account:
-    """Write one contact sheet per picture: all suites once, or many draws of the only one."""
-    outputs = [path_in(job.output, f"{name}.sheet") for _, name in files]
-    check_outputs(outputs, [file for file, _ in files], job.overwrite)
-    prepare_folder(job.output)
-    account = Account()
-    for picture, file, name in read_all(files, account, "drawing sheets"):
-        image = thumbnail(picture.image, SHEET_SIDE_PX)
-        draws = [(suite, degradation, job.seed) for suite, degradation in suites.items()]
-        if len(suites) == 1:
-            draws = [
-                (suite, degradation, job.seed + draw) for suite, degradation, _ in draws for draw in range(NUM_DRAWS)
-            ]
-        tiles = [("clean", image)]
-        for suite, degradation, seed in draws:
-            try:
-                degraded, receipt = degrade_with_receipt(image, degradation, image_generator(image, seed), suite, seed)
-            except (ValueError, RuntimeError) as error:
-                account.fail(f"{file} could not be degraded by {suite}: {error}")
-                continue
-            tiles.append((suite if len(suites) > 1 else f"{seed}: {', '.join(receipt.words) or 'nothing'}", degraded))
-        write_picture(contact_sheet(tiles, columns=6), path_in(job.output, f"{name}.sheet"))
-        account.done += 1
-    say(f"{account.done} contact sheet(s) in {job.output}")
-    return account
-
-
-def replay(job: Job) -> Account:
-    """Rebuild what receipts describe from the clean pictures among the inputs, and compare bit for bit."""
-    receipts = find_receipts(Path(str(job.replay)))
-    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
-    outputs = [path_in(job.output, name) for _, name in receipts]
-    check_outputs(outputs, [file for file, _ in files], job.overwrite)
-    prepare_folder(job.output)
-    account = Account()
-    clean = {identity(picture): file for picture, file, _ in read_all(files, account, "looking for originals")}
-    same = 0
-    for path, name in track(receipts, "replaying", console=Console(stderr=True), transient=True):
-        try:
-            receipt = read_receipt(path)
-            wanted = receipt.input_sha256, receipt.alpha_sha256
-            if wanted not in clean:
-                raise ValueError(f"receipt {path} was made for a picture that is not among the inputs: give it as IN")
-            picture = read_picture(clean[wanted])
-            degraded = receipt.replay(picture.image)
-        except (ValueError, OSError) as error:
-            account.fail(str(error) if str(path) in str(error) else f"receipt {path}: {error}")
-            continue
-        write_picture(to_pil(degraded, picture.alpha), path_in(job.output, name))
-        account.done += 1
-        if fingerprint(degraded) == receipt.output_sha256:
-            same += 1
-        else:
-            account.fail(difference(path, receipt))
-    say(f"{account.done} picture(s) rebuilt in {job.output}, {same} of them bit for bit")
-    return account
-
-
-def identity(picture: Picture) -> tuple[str, str]:
-    """Fingerprints of a picture's colours and opacity."""
-    return fingerprint(picture.image), "" if picture.alpha is None else fingerprint(picture.alpha)
-
-
-def difference(path: Path, receipt: Receipt) -> str:
-    """Say that a rebuilt picture is not what the receipt promised, and the likely reason."""
-    then, now = receipt.versions, current_versions()
-    changed = [f"{name} {then.get(name)} is now {now[name]}" for name in now if then.get(name) != now[name]]
-    reason = "; ".join(changed) or "no version changed: the code or the processor did"
-    return f"receipt {path}: the rebuilt picture differs from the first one ({reason})"
-
-
-def find_receipts(path: Path) -> list[tuple[Path, str]]:
-    """List receipts, each with the name of the picture it rebuilds.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if path.is_file():
-        return [(path, path.stem)]
-    found = sorted(path.rglob("*.json"))
-    if not found:
-        raise ValueError(f"--replay {str(path)!r} holds no receipt: give a JSON file of `ldrps degrade` or its folder")
-    return [(file, str(file.relative_to(path).with_suffix(""))) for file in found]
-
-
-def path_in(folder: Path, name: str) -> Path:
-    """Path of the picture of that name."""
-    return folder / f"{name}.png"
-
-
-def receipt_of(path: Path) -> Path:
-    """Path of a picture's receipt."""
-    return path.with_suffix(".json")
-
-
-def write_receipt(receipt: Receipt, path: Path) -> None:
-    """Write a receipt so that the file is either complete or absent."""
-    with complete_or_absent(path) as stream:
-        stream.write(to_json(receipt).encode())
+    return degrade(options).exit_code

@@ -1,32 +1,34 @@
-"""`make demo`: damages a sample photo, restores it with the default preset, says where to look."""
+"""`ldrps demo`: damages a sample photo, restores it with the default preset, says where to look."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
+from ldrps.commands import lightning, restore
+from ldrps.commands.options import option, parse
 
-from degradations.light.low_light import LowLight
-from degradations.noise.gaussian_noise import GaussianNoise
-from degradations.pipeline import Sequence
-from ldrps.cli import main as ldrps
-from ldrps.data.image_files import read_picture, to_pil, write_picture
+WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
 
 
-def make_photo(path: Path) -> None:
-    """Write a photo of a cat, taken in too little light with a noisy camera (scikit-image's own picture)."""
-    import skimage
+@dataclass(frozen=True)
+class Demo:
+    """Damage a sample photo, restore it with the default preset, say where to look.
 
-    photo = read_picture(Path(skimage.__file__).parent / "data" / "chelsea.png").image[None, :, 16:272, 90:346]
-    damage = Sequence([LowLight((2.0, 2.0), (1.1, 1.1)), GaussianNoise((5 / 255, 5 / 255))])
-    write_picture(to_pil(damage(photo, [torch.Generator().manual_seed(0)])[0]), path)
+    Attributes:
+        output: Folder for the pictures.
+    """
+
+    output: Path = field(default=Path("demo"), metadata=option("-o", metavar="DIR"))
 
 
-def main(folder: str = "demo") -> int:
+def run(arguments: Sequence[str]) -> int:
     """Make, restore and point to the pictures; returns the exit code."""
-    photo = Path(folder) / "photo.png"
+    options, changes = parse("demo", Demo, arguments)
+    photo, restored = options.output / "photo.png", options.output / "restored"
     make_photo(photo)
-    restored = Path(folder) / "restored"
-    code = ldrps(["restore", str(photo), "--output", str(restored), "--compare", "--trajectory", "6", "--overwrite"])
+    job = restore.Restore(inputs=[str(photo)], output=str(restored), compare=True, trajectory=6, overwrite=True)
+    code = lightning.run_verb("predict", job.settings, changes)
     if code == 0:
         command = Path(sys.executable).parent / "ldrps"
         sys.stdout.write(
@@ -38,5 +40,16 @@ def main(folder: str = "demo") -> int:
     return code
 
 
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+def make_photo(path: Path) -> None:
+    """Write a photo of a cat, taken in too little light with a noisy camera (scikit-image's own picture)."""
+    import skimage
+    import torch
+
+    from degradations.light.low_light import LowLight
+    from degradations.noise.gaussian_noise import GaussianNoise
+    from degradations.pipeline import Sequence
+    from ldrps.data.image_files import read_picture, to_pil, write_picture
+
+    photo = read_picture(Path(skimage.__file__).parent / "data" / "chelsea.png").image[None, :, 16:272, 90:346]
+    damage = Sequence([LowLight((2.0, 2.0), (1.1, 1.1)), GaussianNoise((5 / 255, 5 / 255))])
+    write_picture(to_pil(damage(photo, [torch.Generator().manual_seed(0)])[0]), path)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import ArgumentError
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -13,7 +14,10 @@ from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
-from ldrps.configuration.presets import find_preset, find_prior, preset_model
+from ldrps.configuration.arguments import one_each
+from ldrps.configuration.hints import with_hint
+from ldrps.configuration.layers import Settings, merged
+from ldrps.configuration.presets import preset_model, read_prior
 from ldrps.data.samples import Record
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
@@ -27,10 +31,6 @@ DEFAULT_DATA = {
     "validate": "ldrps.data.photos.PhotoData",
 }
 """What `--data` is where neither a file nor the command line says so."""
-
-
-class InterruptError(Exception):
-    """The user stopped the run."""
 
 
 class SettingsBesideOutputs(SaveConfigCallback):
@@ -68,6 +68,13 @@ class CommandLine(LightningCLI):
         parser.add_lightning_class_args(Tracking, "wandb")
         parser.set_defaults({"trainer.inference_mode": False})
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; what is wrong is one sentence, with the nearest setting that exists."""
+        try:
+            super().parse_arguments(parser, args)
+        except ArgumentError as error:
+            raise ValueError(with_hint(error, parser, args)) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer; restorations show their own progress and log only where a logger is asked for."""
         if self.subcommand not in RESTORING:
@@ -99,8 +106,8 @@ class CommandLine(LightningCLI):
                 callback.restorer_settings = settings
 
 
-def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> str:
-    """Put the restorers of several presets into one, as a value for ``--model``.
+def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:
+    """Put the restorers of several presets into one, as the setting ``model``.
 
     Args:
         configs: Preset names or files; one may hold a comparison itself.
@@ -113,7 +120,7 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     restorers: dict[str, Any] = {}
     for config in [*configs, *(["baselines"] if with_baselines else [])]:
         is_plain = config == "baselines"
-        model = preset_model(config, () if is_plain else resolve_presets([*settings]))
+        model = preset_model(config, () if is_plain else with_priors(settings))
         name = Path(config).stem
         members = {name: model}
         if model["class_path"].rpartition(".")[2] == Comparison.__name__:
@@ -121,23 +128,25 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
         if shared := sorted(members.keys() & restorers.keys()):
             raise ValueError(f"two restorers are called {shared[0]!r}: rename a config file")
         restorers |= members
-    return json.dumps({"class_path": "ldrps.methods.comparison.Comparison", "init_args": {"restorers": restorers}})
+    return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
 
 
-def run(argv: list[str]) -> list[Record]:
+def run(verb: str, settings: Settings, arguments: Sequence[str]) -> list[Record]:
     """Run one of Lightning's verbs.
 
     Args:
-        argv: The verb and its options; values of ``--config`` may be preset names.
+        verb: fit, validate, test or predict.
+        settings: Nested settings of the run, as a preset holds them.
+        arguments: Changes by dotted name, as on the command line.
 
     Returns:
         What became of each image, without the images; empty for trainings.
 
     Raises:
-        jsonargparse.ArgumentError: If an option is wrong.
         ValueError: If an input or setting is wrong.
-        InterruptError: If the user stopped the run.
+        KeyboardInterrupt: If the user stopped the run.
     """
+    settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
     try:
         command_line = CommandLine(
             LightningModule,
@@ -150,34 +159,30 @@ def run(argv: list[str]) -> list[Record]:
             auto_configure_optimizers=False,
             parser_kwargs={"parser_mode": "omegaconf+", "exit_on_error": False}
             | {verb: {"parser_mode": "omegaconf+", "exit_on_error": False} for verb in CommandLine.subcommands()},
-            # First, so that any later file or option replaces it.
-            args=[argv[0], "--data", DEFAULT_DATA[argv[0]], *resolve_presets(argv[1:])],
+            # The parser takes a whole configuration as text, and resolves it together with the changes.
+            args=[verb, "--config", json.dumps(settings), *with_priors(arguments)],
         )
     except (KeyboardInterrupt, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in (0, None):
             raise
-        raise InterruptError from error
+        # Lightning ends the process where the user stops it.
+        raise KeyboardInterrupt from error
     model = command_line.model
     return model.records if isinstance(model, Restorer) else []
 
 
-def resolve_presets(argv: list[str]) -> list[str]:
-    """Replace preset names after ``--config`` and ``--model.prior`` by the files they stand for.
+def with_priors(arguments: Sequence[str]) -> list[str]:
+    """Replace names of priors after ``--model.prior`` by the classes and settings that they stand for.
 
     Raises:
-        ValueError: If a config is neither a file nor a preset.
+        ValueError: If there is no such prior.
     """
     resolved: list[str] = []
-    for position, argument in enumerate(argv):
-        previous = argv[position - 1] if position else ""
-        option, separator, value = argument.partition("=")
-        if previous in {"--config", "-c"}:
-            argument = str(find_preset(argument))
-        elif option == "--config" and separator:
-            argument = f"--config={find_preset(value)}"
-        elif previous == "--model.prior":
-            argument = find_prior(argument)
-        elif option == "--model.prior" and separator:
-            argument = f"--model.prior={find_prior(value)}"
+    option = "--model.prior"
+    for argument in one_each(arguments):
+        name, separator, value = argument.partition("=")
+        if name == option and separator:
+            prior = read_prior(value)
+            argument = f"{option}={prior if isinstance(prior, str) else json.dumps(prior)}"
         resolved.append(argument)
     return resolved

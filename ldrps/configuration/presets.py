@@ -1,42 +1,19 @@
-"""Presets: YAML files found by name, and restorers built from them in Python."""
+"""Presets by name: restorers and priors built from them in Python."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldrps.configuration.hints import with_hint
+from ldrps.configuration.layers import Settings, is_class_path, read_preset, read_presets
 from ldrps.configuration.quiet import quieten
-from ldrps.data.shipped import preset_folder
+from ldrps.data.moved import with_current_names
 from ldrps.methods.restorer import Restorer
 from modules.priors.base import Prior
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
-
-
-def find_preset(name: str) -> Path:
-    """Find a YAML file by path or by preset name.
-
-    Args:
-        name: A path, or a name such as ``blind`` or ``train/autoencoder``.
-
-    Raises:
-        ValueError: If there is neither; the message lists the presets.
-
-    Example:
-        >>> find_preset("blind").name
-        'blind.yaml'
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    folder = preset_folder()
-    for candidate in (folder / f"{name}.yaml", *sorted(folder.glob(f"*/{name}.yaml"))):
-        if candidate.is_file():
-            return candidate
-    kind = f"{path.parent}/*.yaml" if (folder / path.parent).is_dir() and path.parent != Path() else "*/*.yaml"
-    names = sorted(str(preset.relative_to(folder).with_suffix("")) for preset in folder.glob(kind))
-    raise ValueError(f"config {name!r} is neither a file nor a preset; presets are: {', '.join(names)}")
 
 
 def load_preset(name: str = "blind", **settings: Any) -> Restorer:
@@ -66,17 +43,24 @@ def load_preset(name: str = "blind", **settings: Any) -> Restorer:
     return restorer
 
 
-def find_prior(name: str) -> str:
-    """Path of a prior's preset; class paths, files and inline settings stay as they are.
+def read_prior(name: str) -> Settings | str:
+    """Class and settings of a prior.
+
+    Args:
+        name: Preset name such as ``da_clip``, path of a YAML file, class path, or settings as YAML.
 
     Raises:
         ValueError: If there is no such preset.
 
     Example:
-        >>> Path(find_prior("da_clip")).name, find_prior("modules.priors.null.Null")
-        ('da_clip.yaml', 'modules.priors.null.Null')
+        >>> read_prior("da_clip"), read_prior("modules.priors.null.Null")
+        ({'class_path': 'modules.priors.da_clip.DACLIP'}, {'class_path': 'modules.priors.null.Null'})
     """
-    return name if "." in name or "{" in name else str(find_preset(str(Path("prior") / name)))
+    if "{" in name:
+        return name
+    if is_class_path(name) and not Path(name).is_file():
+        return {"class_path": str(with_current_names(name))}
+    return read_preset(name if Path(name).is_file() else str(Path("prior") / name))
 
 
 def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
@@ -97,18 +81,20 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
 
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
+    whole = read_prior(name)
+    first = f"--prior={whole if isinstance(whole, str) else json.dumps(whole)}"
     try:
-        prior: Prior = parser.instantiate(parser.parse_args([f"--prior={find_prior(name)}", *settings])).prior
+        prior: Prior = parser.instantiate(parser.parse_args([first, *settings])).prior
     except ArgumentError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(with_hint(error, parser, [first, *settings])) from error
     return prior
 
 
-def preset_model(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
-    """Resolve a preset's restorer to plain data, class path and settings.
+def preset_model(names: str | Sequence[str], arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """Resolve the restorer of one or several presets to plain data, class path and settings.
 
     Args:
-        name: Preset name or path of a YAML file with a ``model`` section.
+        names: Preset name or path of a YAML file with a ``model`` section; of several, later ones count.
         arguments: Changes as on the command line, such as ``--model.seed=3``.
 
     Raises:
@@ -118,27 +104,31 @@ def preset_model(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
         >>> preset_model("blind", ["--model.seed=3"])["init_args"]["seed"]
         3
     """
-    parser, config = parse_preset(name, arguments)
+    parser, config = parse_preset(names, arguments)
     model: dict[str, Any] = json.loads(parser.dump(config, format="json"))["model"]
     return model
 
 
-def parse_preset(name: str, arguments: Sequence[str]) -> tuple["ArgumentParser", "Namespace"]:
-    """Parse a preset and changes to it; the parser instantiates what it parsed.
+def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple["ArgumentParser", "Namespace"]:
+    """Parse presets and changes to them; the parser instantiates what it parsed.
 
     Raises:
-        ValueError: If the preset or a setting does not exist or does not fit.
+        ValueError: If a preset or a setting does not exist or does not fit.
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_argument("--config", action="config")
     parser.add_subclass_arguments(Restorer, "model")
-    # Presets may also have sections for Lightning (trainer, data), which have no meaning here.
-    for section in ("trainer", "data", "results", "seed_everything"):
-        parser.add_argument(f"--{section}", type=Any, default=None)
+    # Other sections are Lightning's (trainer, data) and have no meaning here.
+    settings = {
+        name: value
+        for name, value in read_presets([names] if isinstance(names, str) else names).items()
+        if name == "model"
+    }
+    given = [f"--config={json.dumps(settings)}", *arguments]
     quieten()
     try:
-        return parser, parser.parse_args([f"--config={find_preset(name)}", *arguments])
+        return parser, parser.parse_args(given)
     except ArgumentError as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(with_hint(error, parser, given)) from error

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ldrps.data.moved import with_current_names
 from ldrps.data.safe_files import complete_or_absent
 
 INPUT = "input"
@@ -85,7 +86,7 @@ class RunFolder:
         if self.settings_file.is_file():
             if not may_continue:
                 raise ValueError(f"{self.path} holds a run already: add --resume to go on, or choose another --output")
-            if found := difference(self.read_settings()["settings"], settings):
+            if found := difference(with_current_names(self.read_settings()["settings"]), settings):
                 raise ValueError(
                     f"{self.path} holds a run of other settings, {found}: choose another --output, or those settings"
                 )

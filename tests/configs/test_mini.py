@@ -15,7 +15,8 @@ from degradations.light.low_light import LowLight
 from degradations.noise.gaussian_noise import GaussianNoise
 from degradations.pipeline import Sequence
 from degradations.weather.haze import Haze
-from ldrps.configuration.presets import find_preset, load_preset
+from ldrps.configuration.layers import find_preset
+from ldrps.configuration.presets import load_preset
 from ldrps.data.image_files import to_tensor
 from ldrps.data.shipped import PACKAGE
 from ldrps.methods.baselines.non_local_means import NonLocalMeans

@@ -5,7 +5,9 @@ import torch
 import yaml
 
 from ldrps.cli import main
-from ldrps.configuration.presets import find_preset, load_preset, preset_folder
+from ldrps.configuration.layers import find_preset
+from ldrps.configuration.presets import load_preset
+from ldrps.data.shipped import preset_folder
 from ldrps.methods.ld_rps.ld_rps import LDRPS
 
 RESTORE = sorted(preset_folder().glob("restore/*.yaml"))

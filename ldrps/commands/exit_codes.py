@@ -1,0 +1,43 @@
+"""How a verb ends: one sentence and an exit code, never a traceback for what a user can mend."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+from ldrps.configuration.hints import shortened
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def run_job(run: Callable[[], int], when_interrupted: str) -> int:
+    """Run what a verb does and turn what went wrong into one sentence and an exit code.
+
+    Args:
+        run: Does it and returns 0 if all went well, 1 if something failed, 2 for wrong use or input.
+        when_interrupted: What to say when the user stops it.
+    """
+    try:
+        return run()
+    except KeyboardInterrupt:
+        return fail(when_interrupted, code=130)
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        return fail_with(error)
+
+
+def fail_with(error: Exception) -> int:
+    """Say in one sentence what a user can do something about; anything else is a fault of ours and raised again."""
+    is_memory = type(error).__name__ == "OutOfMemoryError"
+    if "LDRPS_DEBUG" in os.environ or (isinstance(error, RuntimeError) and not is_memory):
+        raise error
+    if is_memory:
+        return fail("the GPU's memory is full: use --device cpu, a smaller model, or smaller batches", code=1)
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return fail("the disk is full or a quota is reached: free some space; what was written is kept", code=1)
+    return fail(shortened(str(error)))
+
+
+def fail(sentence: str, code: int = 2) -> int:
+    """Print one sentence to standard error and return the exit code."""
+    sys.stderr.write(f"ldrps: {sentence}\n")
+    return code

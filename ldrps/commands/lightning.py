@@ -1,0 +1,40 @@
+"""Lightning's own verbs: fit, validate, test, predict."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ldrps.configuration.layers import Settings
+
+WHEN_INTERRUPTED = "interrupted; what was finished so far is kept"
+
+
+def run(verb: str, arguments: Sequence[str]) -> int:
+    """Run one of Lightning's verbs and return its exit code; ``--config`` takes names of presets."""
+    from ldrps.configuration.arguments import split_configs
+    from ldrps.configuration.layers import read_presets
+
+    configs, others = split_configs(arguments)
+    return run_verb(verb, lambda: read_presets(configs), others)
+
+
+def run_verb(verb: str, settings: Callable[[], "Settings"], changes: Sequence[str]) -> int:
+    """Run one of Lightning's verbs with settings and return its exit code.
+
+    Args:
+        verb: fit, validate, test or predict.
+        settings: Makes the nested settings of the run; it may raise what a wrong one raises.
+        changes: Changes to them by dotted name, as on the command line.
+    """
+    from ldrps.configuration.quiet import quieten, tell
+
+    quieten()
+    tell()
+    from ldrps.configuration import lightning_cli
+
+    records = lightning_cli.run(verb, settings(), changes)
+    failed = [record for record in records if record.error is not None]
+    if not failed:
+        return 0
+    # Nothing that could be read is wrong use; anything that failed while it was restored is a failed run.
+    return 2 if len(failed) == len(records) and not any(record.seconds for record in failed) else 1

@@ -1,0 +1,116 @@
+"""`ldrps test`: restorers beside simple tools on suites or pairs; the everyday face of Lightning's test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ldrps.commands import lightning
+from ldrps.commands.options import option, parse
+from ldrps.configuration.arguments import one_each
+
+WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
+
+EVERYDAY = ("--suite", "-s", "--clean", "--pairs", "--output", "-o", "--help", "-h", "--version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """Restore degraded images with known clean ones and score the results, beside simple tools.
+
+    Any setting of a preset can be changed by its dotted name, such as --model.sampling.num_inference_steps 30;
+    --print_config shows the resolved run.
+
+    Attributes:
+        clean: Clean images to degrade: files, folders, globs.
+        pairs: Folder with input/ and target/, matched by name.
+        suite: Suites or YAML files; "all" takes every one.
+        output: Run folder.
+        config: Restorer, a preset name or YAML file; may be repeated for several in one table (blind).
+        protocol: How to measure.
+        no_baselines: Leave the simple tools out.
+        resume: Go on with a run folder.
+        seed: Seed of the damage.
+        limit: Use the first N clean images.
+        shard: Part I/N of the work, for machines that share a run folder.
+        batch_size: Images restored together.
+        workers: Processes that read ahead.
+        device: Where it runs: auto, cpu, cuda or mps.
+        wandb: Project of Weights & Biases to log to, offline when not logged in.
+    """
+
+    clean: list[str] = field(default_factory=list, metadata=option(metavar="IN", nargs="+"))
+    pairs: str | None = field(default=None, metadata=option(metavar="FOLDER"))
+    suite: list[str] = field(default_factory=list, metadata=option("-s", metavar="NAME", nargs="+"))
+    output: str = field(metadata=option("-o", metavar="RUN"))
+    config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
+    protocol: str = field(default="default", metadata=option("-p", metavar="X"))
+    no_baselines: bool = False
+    resume: bool = False
+    seed: int = field(default=0, metadata=option(metavar="N"))
+    limit: int | None = field(default=None, metadata=option(metavar="N"))
+    shard: str = field(default="0/1", metadata=option(metavar="I/N"))
+    batch_size: int = field(default=1, metadata=option(metavar="N"))
+    workers: int = field(default=0, metadata=option(metavar="N"))
+    device: str = field(default="auto", metadata=option(metavar="X"))
+    wandb: str | None = field(default=None, metadata=option(metavar="PROJECT"))
+
+    def __post_init__(self) -> None:
+        if bool(self.clean) == (self.pairs is not None):
+            raise ValueError("give either --clean IN... with --suite NAME..., or --pairs FOLDER")
+        if self.clean and not self.suite:
+            raise ValueError(
+                "--clean needs --suite NAME, which says how to degrade the images; --suite all takes every one"
+            )
+        if self.pairs is not None and (self.suite or self.limit is not None):
+            raise ValueError("--pairs holds degraded images already: leave --suite and --limit out")
+
+    def settings(self, about_models: Sequence[str] = ()) -> dict[str, Any]:
+        """The whole run, as a preset would say it.
+
+        Args:
+            about_models: Changes to every restorer, such as ``--model.seed=3``.
+
+        Raises:
+            ValueError: If a config or the protocol does not exist, or two restorers would share a name.
+        """
+        from ldrps.configuration.layers import merged, read_preset
+        from ldrps.configuration.lightning_cli import comparison
+
+        protocol = self.protocol if "." in self.protocol else f"test/{self.protocol}"
+        settings = merged({"data": self._data()}, read_preset(protocol), protocol)
+        everyday: dict[str, Any] = {
+            "model": comparison(self.config, about_models, not self.no_baselines),
+            "results": {"output": self.output, "resume": self.resume},
+            "trainer": {"accelerator": self.device},
+        }
+        return merged(
+            settings, everyday if self.wandb is None else everyday | {"wandb": {"project": self.wandb}}, "the command"
+        )
+
+    def _data(self) -> dict[str, Any]:
+        shared = {"shard": self.shard, "batch_size": self.batch_size, "num_workers": self.workers}
+        if self.pairs is not None:
+            return {"class_path": "ldrps.data.pairs.PairedData", "init_args": {"folder": self.pairs, **shared}}
+        clean = {"inputs": self.clean, "suites": self.suite, "seed": self.seed}
+        limit = {} if self.limit is None else {"limit": self.limit}
+        return {"class_path": "ldrps.data.clean.CleanData", "init_args": {**clean, **limit, **shared}}
+
+
+def is_everyday(arguments: Sequence[str]) -> bool:
+    """Whether `ldrps test` was called in its short form and not as Lightning's verb.
+
+    Example:
+        >>> is_everyday(["--pairs", "x"]), is_everyday(["--config", "blind", "--data.folder", "x"])
+        (True, False)
+    """
+    return not arguments or any(argument.partition("=")[0] in EVERYDAY for argument in arguments)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `ldrps test` and return its exit code."""
+    if not is_everyday(arguments):
+        return lightning.run("test", arguments)
+    options, changes = parse("test", Test, arguments)
+    about_models = [change for change in one_each(changes) if change.startswith("--model.")]
+    others = [change for change in one_each(changes) if not change.startswith("--model.")]
+    return lightning.run_verb("test", lambda: options.settings(about_models), others)
