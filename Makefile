@@ -57,6 +57,7 @@ docs-figures: $(VENV)/.installed ## Draw the pictures of the documentation.
 	$(BIN)/python docs/figures.py
 	$(BIN)/python docs/restorations.py
 	$(BIN)/python docs/samples.py
+	$(BIN)/python docs/house.py
 
 docs: $(VENV)/.installed ## Build the documentation.
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
