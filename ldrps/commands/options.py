@@ -91,16 +91,7 @@ def parse(verb: str, options: type[Options], arguments: Sequence[str]) -> tuple[
 
 
 def parse_alone(verb: str, options: type[Options], arguments: Sequence[str]) -> Options:
-    """Read the options of a verb that starts no run with settings; they can be kept in a file and shown.
-
-    Args:
-        verb: Name after ``ldrps``.
-        options: See `make_parser`.
-        arguments: What stands after the verb.
-
-    Raises:
-        ValueError: If an argument is unknown or does not fit; one sentence, with the nearest option.
-    """
+    """Read the options of a verb that starts no run with settings; they can be kept in a file and shown. See `parse`."""
     parser = make_parser(verb, options)
     parser.add_argument("--config", action="config", metavar="FILE", help="Options from a YAML file.")
     return read(parser, options, arguments)
