@@ -91,7 +91,7 @@ def parse(verb: str, options: type[Options], arguments: Sequence[str]) -> tuple[
 
 
 def parse_alone(verb: str, options: type[Options], arguments: Sequence[str]) -> Options:
-    """Read the options of a verb that starts no run with settings; they can be kept in a file and shown. See `parse`."""
+    """Read options of a verb that starts no run with settings; they can be kept in a file and shown. See `parse`."""
     parser = make_parser(verb, options)
     parser.add_argument("--config", action="config", metavar="FILE", help="Options from a YAML file.")
     return read(parser, options, arguments)
