@@ -11,6 +11,7 @@ from degradations.coding.banding import Banding
 from degradations.light.colour_cast import ColourCast
 from degradations.light.grey import Grey
 from degradations.light.low_light import LowLight
+from degradations.light.uneven_light import UnevenLight
 from degradations.missing.box_mask import BoxMask
 from degradations.missing.free_form_mask import FreeFormMask
 from degradations.missing.random_mask import RandomMask
@@ -23,6 +24,7 @@ from degradations.pipeline import Maybe, RandomOrder, Sequence
 from degradations.resolution.down_sampling import DownSampling, shrunk
 from degradations.resolution.resize import Resize, resized
 from degradations.weather.haze import Haze
+from degradations.weather.hazy_scene import HazyScene
 from degradations.weather.rain import Rain
 from degradations.weather.snow import Snow
 from tests.builders import generators
@@ -38,6 +40,7 @@ HARMLESS = [
     Grey((0, 0)),
     Haze((1, 1)),
     Haze((1, 1), grid_size=3),
+    HazyScene((1, 1)),
     LowLight((0, 0), (1, 1)),
     Maybe(Grey(), 0.0),
     PoissonNoise(scale=(0, 0)),
@@ -49,6 +52,7 @@ HARMLESS = [
     Sequence([Haze((1, 1)), GaussianNoise((0, 0))]),
     Snow((0, 0)),
     SpeckleNoise((0, 0)),
+    UnevenLight((0, 0)),
 ]
 
 
@@ -144,6 +148,44 @@ def test_synthetic_depth_is_smooth_and_varies():
     hazy = Haze((0.2, 0.2), (1.0, 1.0), grid_size=4)(even(0.2, 128), generators(0))[0, 0]
     assert float(hazy.std()) > 0.05
     assert float((hazy[1:] - hazy[:-1]).abs().max()) < 0.03
+
+
+def test_uneven_light_takes_its_stops_where_the_shade_is():
+    shade = torch.tensor([[0.0, 1.0], [0.0, 1.0]]).expand(1, 1, 2, 2)
+    dark = UnevenLight((3, 3), 2).degrade(even(0.8, 33), {"stops": torch.tensor([3.0]), "shade": shade})
+    # Corners hold the knots; half of three stops is lost in the middle.
+    expected = torch.tensor([0.8, 0.8 / 2**1.5, 0.1])
+    torch.testing.assert_close(dark[0, :, 16, [0, 16, 32]], expected.expand(3, 3), atol=1e-5, rtol=0)
+    drawn = UnevenLight((2, 2), 4)(even(0.8, 64), generators(0))[0, 0]
+    assert 0.2 <= float(drawn.min()) < float(drawn.max()) <= 0.8
+    assert float(drawn.diff(dim=0).abs().max()) < 0.1
+
+
+def scene_depth(image, *shares):
+    """Depth by which a hazy scene was made, from its transmission of one tenth."""
+    scene = HazyScene((0.1, 0.1), (1, 1), (0, 0))
+    parameters = scene.sample_parameters(generators(0)) | {"shares": torch.tensor([shares])}
+    return ((1 - scene.degrade(image, parameters)) / (1 - image)).log10().neg()
+
+
+def test_a_hazy_scene_has_its_depth_from_ground_paleness_and_chance():
+    ground = scene_depth(even(0.3, 32), 1.0, 0.0, 0.0)
+    torch.testing.assert_close(ground[0, 0, :, 5], torch.linspace(1, 0, 32), atol=1e-5, rtol=0)
+    # Zhu et al. 2015, Eq. 8: a pale sky lies far away, a dark leaf near.
+    colours = torch.tensor([[0.8, 0.85, 0.9], [0.1, 0.3, 0.05]])
+    far, near = (float(scene_depth(color.view(1, 3, 1, 1).expand(1, 3, 24, 24), 0, 1, 0).mean()) for color in colours)
+    assert far == pytest.approx(0.121779 + 0.95971 * 0.9 - 0.780245 * (1 - 0.8 / 0.9), abs=1e-4)
+    assert near == pytest.approx(max(0.0, 0.121779 + 0.95971 * 0.3 - 0.780245 * (1 - 0.05 / 0.3)), abs=1e-4)
+    chance = scene_depth(even(0.3, 64), 0.0, 0.0, 1.0)
+    assert float(chance.std()) > 0.1
+    assert float(chance.diff(dim=3).abs().max()) < 0.1
+
+
+def test_the_airlight_of_a_scene_is_tinted():
+    airlight = HazyScene((0, 0), (0.8, 0.8), (-0.1, 0.1)).sample_parameters(generators(*range(20)))["airlight"]
+    assert airlight.shape == (20, 3)
+    assert 0.7 <= float(airlight.min()) < 0.75 < 0.85 < float(airlight.max()) <= 0.9
+    assert float((airlight.amax(1) - airlight.amin(1)).mean()) > 0.05
 
 
 def test_grey_is_scikit_image_s_luma_of_rec_601(pictures):
