@@ -1,6 +1,5 @@
 """Degradations as plain data, class path and settings, and back: what YAML files and receipts hold."""
 
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -9,6 +8,7 @@ from typing import Any
 
 from degradations.base import Degradation
 from degradations.moved import with_current_names
+from degradations.nearest import nearest
 
 Description = dict[str, Any]
 """``{"class_path": "package.module.Class", "init_args": {...}}``, nested."""
@@ -51,7 +51,7 @@ def build(description: Description) -> Degradation:
 
 def operators() -> dict[str, type[Degradation]]:
     """Find all degradations of this package, by class path."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)], "degradations."):
+    for module in pkgutil.walk_packages([str(Path(__file__).parent)], "degradations."):
         importlib.import_module(module.name)
     found, waiting = {}, [Degradation]
     while waiting:
@@ -85,7 +85,7 @@ def _check(description: object) -> None:
     for name, value in settings.items():
         name = str(name)
         if name not in known:
-            raise ValueError(f"{class_path} has no setting {name!r}{_nearest(name, known)}")
+            raise ValueError(f"{class_path} has no setting {name!r}{nearest(name, known)}")
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
                 _check(item)
@@ -98,14 +98,9 @@ def _find(class_path: str) -> type[Degradation]:
     except (ImportError, AttributeError, ValueError, TypeError):
         known = operators()
         short = {path.rpartition(".")[2]: path for path in known}
-        hint = _nearest(class_path, [*known]) or _nearest(name or class_path, [*short])
+        hint = nearest(class_path, known) or nearest(name or class_path, short)
         hint = hint or f"; there are {', '.join(short)}"
         raise ValueError(f"degradation {class_path!r} does not exist{hint}") from None
     if not (inspect.isclass(kind) and issubclass(kind, Degradation)) or inspect.isabstract(kind):
         raise ValueError(f"{class_path} is no degradation: give a subclass of degradations.base.Degradation")
     return kind
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else ""

@@ -1,6 +1,5 @@
 """Suites: degradations by name, from YAML files."""
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import yaml
 
 from degradations.base import Degradation
 from degradations.description import build, describe
+from degradations.nearest import nearest
 
 
 def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> dict[str, Degradation]:
@@ -30,9 +30,8 @@ def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> dict[s
     path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.yaml"))
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"suite {name!r} does not exist: {hint}There are {', '.join(known)}; or give a YAML file")
+        hint = nearest(name, known) or ":"
+        raise ValueError(f"suite {name!r} does not exist{hint} There are {', '.join(known)}; or give a YAML file")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import subprocess
+import sys
 
 import hypothesis
 import pytest
@@ -41,6 +43,12 @@ EXAMPLES.append(pytest.param(JPEG((50, 50), "differentiable"), id="JPEG-differen
 def test_the_package_finds_the_same_classes():
     assert sorted(cls.__name__ for cls in operators().values()) == sorted(cls.__name__ for cls in CLASSES)
     assert len(CLASSES) > 30
+
+
+def test_the_package_finds_them_without_anybody_else_importing_them():
+    command = "from degradations.description import operators; print(*operators(), sep='\\n')"
+    found = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
+    assert found == list(operators())
 
 
 @pytest.mark.parametrize("degradation", EXAMPLES)
