@@ -127,10 +127,15 @@ def restored_parameters(plain: dict[str, Any]) -> Parameters:
     return {name: torch.tensor([values]) for name, values in plain.items()}
 
 
-def fingerprint(image: Tensor) -> str:
-    """Hash an image's size and its pixels at 16 bits; the same before and after an 8- or 16-bit file."""
+def fingerprint(image: Tensor, about: str = "") -> str:
+    """Hash an image's size and its pixels at 16 bits; the same before and after an 8- or 16-bit file.
+
+    Args:
+        image: Shape (3, H, W), range [0, 1].
+        about: What else is to change the hash.
+    """
     levels = (image.detach().float().cpu().clamp(0, 1) * 65535).round().to(torch.int32)
-    return hashlib.sha256(f"{tuple(image.shape)}".encode() + levels.numpy().tobytes()).hexdigest()
+    return hashlib.sha256(f"{about}{tuple(image.shape)}".encode() + levels.numpy().tobytes()).hexdigest()
 
 
 def current_versions() -> dict[str, str]:

@@ -10,11 +10,12 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from rich.console import Console
 from torch import Tensor
 
-from ldrps.data.image_files import to_pil, write_picture
+from ldrps.data.image_files import write_picture
 from ldrps.data.images import ImageData
 from ldrps.data.outputs import check_outputs, prepare_folder
 from ldrps.data.samples import Outcome, Sample
 from ldrps.methods.restorer import Restorer, Step
+from modules.pictures import to_pil
 
 
 class ImageWriter(BasePredictionWriter):

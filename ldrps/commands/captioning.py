@@ -12,10 +12,10 @@ from ldrps.commands.caption import Caption
 from ldrps.configuration.presets import build_prior
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.outputs import prepare_folder
-from ldrps.data.safe_files import complete_or_absent
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.priors.base import Prior
 from modules.priors.prompt_file import NEGATIVE_SUFFIX, PromptFile
+from modules.safe_files import complete_or_absent
 
 
 def caption(job: Caption, settings: Sequence[str] = ()) -> Account:

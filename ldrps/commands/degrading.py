@@ -11,13 +11,14 @@ from degradations.receipts import Receipt, current_versions, degrade_with_receip
 from degradations.suites import load_suites, merged
 from ldrps.commands.account import Account, read_all, say
 from ldrps.commands.degrade import Degrade
-from ldrps.data.image_files import Picture, read_picture, to_pil, write_picture
+from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.outputs import check_outputs, prepare_folder
-from ldrps.data.safe_files import complete_or_absent
 from ldrps.data.shipped import suite_folder
 from ldrps.results.contact_sheet import contact_sheet, thumbnail
+from modules.pictures import to_pil
+from modules.safe_files import complete_or_absent
 
 SHEET_SIDE_PX = 256
 NUM_DRAWS = 16

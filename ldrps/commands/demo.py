@@ -48,7 +48,8 @@ def make_photo(path: Path) -> None:
     from degradations.light.low_light import LowLight
     from degradations.noise.gaussian_noise import GaussianNoise
     from degradations.pipeline import Sequence
-    from ldrps.data.image_files import read_picture, to_pil, write_picture
+    from ldrps.data.image_files import read_picture, write_picture
+    from modules.pictures import to_pil
 
     photo = read_picture(Path(skimage.__file__).parent / "data" / "chelsea.png").image[None, :, 16:272, 90:346]
     damage = Sequence([LowLight((2.0, 2.0), (1.1, 1.1)), GaussianNoise((5 / 255, 5 / 255))])

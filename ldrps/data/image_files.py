@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ldrps.data.safe_files import complete_or_absent
+from modules.safe_files import complete_or_absent
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """File name endings that are taken for pictures when a folder is given."""
@@ -74,18 +74,6 @@ def to_tensor(image: Image.Image) -> Tensor:
     array = np.array(image, dtype=np.uint8)
     channels_last = torch.from_numpy(array.reshape(*array.shape[:2], -1))
     return channels_last.permute(2, 0, 1).float() / 255
-
-
-def to_pil(image: Tensor, alpha: Tensor | None = None) -> Image.Image:
-    """Convert a tensor of shape (3, H, W) in [0, 1] to an 8-bit PIL image, with rounding.
-
-    Example:
-        >>> to_pil(torch.full((3, 2, 2), 0.5)).getpixel((0, 0))
-        (128, 128, 128)
-    """
-    layers = image if alpha is None else torch.cat([image, alpha.to(image)])
-    rounded = (layers.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
-    return Image.fromarray(rounded.permute(1, 2, 0).cpu().numpy())
 
 
 def write_picture(image: Image.Image, path: Path) -> None:

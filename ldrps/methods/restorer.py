@@ -14,8 +14,9 @@ from PIL import Image
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from ldrps.data.image_files import read_picture, to_picture, to_pil
+from ldrps.data.image_files import read_picture, to_picture
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
+from modules.pictures import to_pil
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Step:
 
     index: int
     count: int
-    timestep: int
+    timestep: float
     images: Callable[[], Tensor]
 
     def frames(self, count: int) -> set[int]:

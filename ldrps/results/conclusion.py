@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.table import Table
 
 from ldrps.data.image_files import write_picture
-from ldrps.data.safe_files import complete_or_absent
 from ldrps.results.pictures import Previews, grid, quality_against_seconds
 from ldrps.results.report import write_report
 from ldrps.results.run_folder import Row, RunFolder
@@ -26,6 +25,7 @@ from ldrps.results.summary import (
     to_latex,
     to_markdown,
 )
+from modules.safe_files import complete_or_absent
 
 MANY_SUITES = 3
 """From more suites on, the screen shows an overview instead of every table."""

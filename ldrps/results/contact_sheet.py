@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ldrps.data.image_files import to_pil
+from modules.pictures import to_pil
 
 MARGIN_PX = 6
 TEXT_PX = 13

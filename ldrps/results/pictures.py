@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ldrps.data.image_files import read_picture, to_pil
-from ldrps.data.safe_files import complete_or_absent
+from ldrps.data.image_files import read_picture
 from ldrps.results.contact_sheet import contact_sheet, thumbnail
 from ldrps.results.run_folder import INPUT, TARGET, Row
 from ldrps.results.summary import OVERALL, Score
+from modules.pictures import to_pil
+from modules.safe_files import complete_or_absent
 
 PREVIEW_PX = 320
 """Longer side of the pictures a run keeps for looking at."""

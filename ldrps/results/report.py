@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ldrps.data.safe_files import complete_or_absent
 from ldrps.results.pictures import Previews, best_median_worst
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
 from ldrps.results.summary import Score, count_images, main_metric, methods_of, seconds_of, table_of
+from modules.safe_files import complete_or_absent
 
 TEMPLATE = "report.html.j2"
 

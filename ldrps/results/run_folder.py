@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps.data.moved import with_current_names
-from ldrps.data.safe_files import complete_or_absent
+from modules.safe_files import complete_or_absent
 
 INPUT = "input"
 """What rows of the degraded images themselves give as their restorer."""

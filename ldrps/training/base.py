@@ -8,7 +8,8 @@ from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from ldrps.data.image_files import to_pil, write_picture
+from ldrps.data.image_files import write_picture
+from modules.pictures import to_pil
 
 
 class Training(LightningModule):

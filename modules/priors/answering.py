@@ -10,7 +10,9 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from modules.pictures import to_pil
 from modules.priors.base import Prior, Semantics, fingerprint
+from modules.safe_files import complete_or_absent
 
 CONTENT_QUESTION = (
     "This photo is of low quality. Describe in at most 20 words what it would show if its quality were good: "
@@ -70,7 +72,7 @@ class Answering(Prior):
         answers = [_kept(file) for file in files]
         rows = [row for row, answer in enumerate(answers) if answer is None]
         if rows:
-            for row, answer in zip(rows, self.ask([to_picture(degraded[row]) for row in rows], question), strict=True):
+            for row, answer in zip(rows, self.ask([to_pil(degraded[row]) for row in rows], question), strict=True):
                 text = " ".join(answer.split())
                 if not text:
                     raise ValueError(
@@ -92,12 +94,6 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ldrps"
 
 
-def to_picture(image: Tensor) -> Image.Image:
-    """Make an 8-bit picture of an image, shape (3, H, W), range [0, 1]."""
-    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte()
-    return Image.fromarray(pixels.permute(1, 2, 0).numpy())
-
-
 def _kept(file: Path | None) -> str | None:
     if file is None or not file.is_file():
         return None
@@ -112,10 +108,8 @@ def _keep(file: Path | None, question: str, answer: str) -> None:
     if file is None:
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(f"{file.name}.{os.getpid()}.part")
-        temporary.write_text(json.dumps({"question": question, "answer": answer}), encoding="utf-8")
-        temporary.replace(file)
+        with complete_or_absent(file) as stream:
+            stream.write(json.dumps({"question": question, "answer": answer}).encode())
     except OSError:
         # A cache that cannot be written only costs the next run its time.
         return

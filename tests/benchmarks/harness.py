@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ldrps.data.image_files import to_pil, write_picture
+from ldrps.data.image_files import write_picture
+from modules.pictures import to_pil
 from tests.benchmarks.restore import load_photos, markdown
 
 BASE = ("--device", "cpu", "--no-baselines", "--trainer.enable_progress_bar", "false", "--suite", "noise_25")

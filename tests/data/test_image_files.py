@@ -6,9 +6,10 @@ import torch
 from PIL import Image, ImageCms
 from skimage import data as skimage_data
 
-from ldrps.data.image_files import read_picture, to_pil, to_tensor, write_picture
+from ldrps.data.image_files import read_picture, to_tensor, write_picture
 from ldrps.data.images import ImageData, find_images
 from ldrps.methods.ld_rps.working_size import WorkingSize
+from modules.pictures import to_pil
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from degradations.pipeline import Composition
 from degradations.receipts import checksum, degrade_with_receipt, fingerprint, read_receipt, to_json
 from degradations.suites import load_suites, merged
 from degradations.wild import Wild
-from ldrps.data.image_files import read_picture, to_pil, write_picture
+from ldrps.data.image_files import read_picture, write_picture
+from modules.pictures import to_pil
 from tests.builders import generators
 
 SUITES = Path(__file__).parents[2] / "configs" / "suites"
