@@ -8,6 +8,8 @@ from diffusers import ModelMixin
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import Tensor, nn
 
+from modules.networks.residual_block import ResidualBlock
+
 DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
 """Interval of the gain in natural logarithms: between a photo that was overexposed and one nine stops too dark."""
 
@@ -76,14 +78,14 @@ class FirstGuess(ModelMixin, ConfigMixin):
         in_channels = 6
         for width in widths:
             layers.append(nn.Conv2d(in_channels, width, 3, stride=2, padding=1))
-            layers += [ResidualBlock(width) for _ in range(num_blocks)]
+            layers += [ResidualBlock(width, nn.SiLU()) for _ in range(num_blocks)]
             in_channels = width
         self.body = nn.Sequential(*layers)
         # What the whole picture says is told to every place of it.
         self.whole = nn.Sequential(
             nn.Linear(2 * in_channels, in_channels), nn.SiLU(), nn.Linear(in_channels, in_channels)
         )
-        self.mix = ResidualBlock(in_channels)
+        self.mix = ResidualBlock(in_channels, nn.SiLU())
         self.local_head = nn.Conv2d(in_channels, 2, 3, padding=1)
         self.global_head = nn.Linear(in_channels, 2 + 3 + 3 + 3)
         for parameter in [*self.local_head.parameters(), *self.global_head.parameters()]:
@@ -113,25 +115,6 @@ class FirstGuess(ModelMixin, ConfigMixin):
         if tuple(images.shape[-2:]) == side:
             return images
         return F.interpolate(images, size=side, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(silu(conv(silu(x)))), the last convolution zero at the start.
-
-    Args:
-        width: Channels.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.last = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Same shape."""
-        result: Tensor = hidden + self.last(F.silu(self.first(F.silu(hidden))))
-        return result
 
 
 def _per_pixel(values: Tensor) -> Tensor:

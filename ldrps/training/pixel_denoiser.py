@@ -1,0 +1,110 @@
+"""Training of the denoiser in pixels."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from degradations.drawing import Generators, generators_for, uniform
+from ldrps.training.base import Training
+from ldrps.training.first_guess import decibels
+from modules.networks.pixel_denoiser import PixelDenoiser
+
+VALIDATION_SIGMAS = (15, 25, 50)
+"""Standard deviations of the white noise of the held-out figures, in 8-bit levels."""
+
+
+class PixelDenoiserTraining(Training):
+    """Trains the denoiser on clean photos with noise alone, white or correlated, even or varying from place to place.
+
+    The level is told; how the noise of neighbouring pixels and of the channels goes together is not. Levels are drawn
+    evenly.
+
+    Args:
+        max_sigma: Largest standard deviation, in image units.
+        correlated_share: Share of photos whose noise is smoothed over neighbouring pixels, as demosaicing does.
+        varying_share: Share of photos whose noise varies smoothly over the picture.
+        grey_share: Share of photos whose noise is the same in all channels.
+        widths: See `PixelDenoiser`.
+        num_blocks: See `PixelDenoiser`.
+        learning_rate: See `Training`.
+        weight_decay: See `Training`.
+        warmup_steps: See `Training`.
+        export_dir: Folder that receives ``pixel_denoiser``.
+    """
+
+    def __init__(
+        self,
+        max_sigma: float = 75 / 255,
+        correlated_share: float = 0.35,
+        varying_share: float = 0.35,
+        grey_share: float = 0.1,
+        widths: tuple[int, ...] = (64, 96, 96),
+        num_blocks: int = 2,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        warmup_steps: int = 300,
+        export_dir: str | None = None,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        self.max_sigma = max_sigma
+        self.correlated_share = correlated_share
+        self.varying_share = varying_share
+        self.grey_share = grey_share
+        self.network = PixelDenoiser(widths=tuple(widths), num_blocks=num_blocks).to(memory_format=torch.channels_last)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Mean absolute error of the denoised photos."""
+        image = batch["image"]
+        level, noise = self.draw(image, self._generators(len(image)))
+        loss = F.l1_loss(self.network(image + level * noise, level), image)
+        self.log("train/l1", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """PSNR on held-out photos behind white noise of three levels, and behind what is trained on."""
+        image = batch["image"]
+        size = len(image)
+        generators = generators_for(0, range(batch_idx * size, (batch_idx + 1) * size))
+        white = torch.stack([torch.randn(image.shape[1:], generator=generator) for generator in generators]).to(image)
+        cases = {f"white_{sigma}": (image.new_full((size, 3, 1, 1), sigma / 255), white) for sigma in VALIDATION_SIGMAS}
+        cases["mixed"] = self.draw(image, generators)
+        for name, (level, noise) in cases.items():
+            denoised = self.network(image + level * noise, level).float().clamp(0, 1)
+            self.log(f"val/{name}_db", decibels(denoised, image).mean(), prog_bar=True, batch_size=size)
+            if batch_idx == 0 and name == "white_50":
+                self._save_samples(torch.stack([(image + level * noise).clamp(0, 1)[:8], denoised[:8], image[:8]]))
+
+    def export(self, folder: Path) -> None:
+        """Write ``pixel_denoiser`` in half precision."""
+        self.network.half().save_pretrained(folder / "pixel_denoiser")
+
+    def draw(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
+        """Draw levels, shape (B, 3, H, W), and noise of unit variance, shape (B, 3, H, W), for images."""
+        drawn = [self._draw_one(images.shape[1:], generator) for generator in generators]
+        level, noise = (torch.stack(rows).to(images) for rows in zip(*drawn, strict=True))
+        return level, noise
+
+    def _draw_one(self, shape: torch.Size, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        correlated, varying, grey, width, strength = uniform((0, 1), [generator], 5)[0].tolist()
+        level = torch.full((1, 3, 1, 1), strength * self.max_sigma).expand(1, *shape)
+        if varying < self.varying_share:
+            grid = uniform((0, 1), [generator], 1, 3, 3).expand(1, 3, 3, 3)
+            level = level * F.interpolate(grid, size=shape[1:], mode="bicubic", align_corners=True).clamp(0.05, 1)
+        noise = torch.randn(shape, generator=generator)
+        if grey < self.grey_share:
+            noise = noise[:1].expand(shape)
+        if correlated < self.correlated_share:
+            noise = smoothed(noise, 0.35 + 0.65 * width)
+        return level[0], noise
+
+
+def smoothed(noise: Tensor, sigma_px: float) -> Tensor:
+    """Correlate white noise, shape (C, H, W), over neighbouring pixels by a Gaussian; its variance stays 1."""
+    places = torch.arange(-3, 4).to(noise)
+    kernel = torch.exp(-(places**2) / (2 * sigma_px**2))
+    kernel = kernel / kernel.square().sum().sqrt()
+    padded = F.pad(noise[:, None], (3, 3, 3, 3), mode="circular")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, 7)), kernel.view(1, 1, 7, 1))[:, 0]
