@@ -12,7 +12,7 @@ from diffusers import StableDiffusionPipeline
 from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import write_picture
 from ldrps.results.contact_sheet import contact_sheet
-from modules.backbones.stable_diffusion import package_folder
+from modules.backbones.loading import package_folder
 
 CAPTIONS = ["", "a photo of a sunflower", "a photo of a church", "a photo of a golf ball"]
 CAPTIONS += ["a photo of a parachute", "a photo of a tench", "a photo of a street", "a photo of a dog"]

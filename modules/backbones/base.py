@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from modules.priors.base import Semantics
 
+NUM_TIMESTEPS = 1000
+"""Timesteps run from this (pure noise) to 0 (clean) for every model, whatever its own count; windows of losses too."""
+
 Conditioning = Any
 """What a backbone made of `Semantics`; only the backbone that made it can read it."""
 
@@ -27,14 +30,12 @@ class Prediction(NamedTuple):
 
 
 class Backbone(nn.Module, ABC):
-    """A latent diffusion model.
+    """What the method asks of a pretrained model; `LatentDiffusion` answers it for models of three parts.
 
     Images are RGB in [0, 1]; only a backbone knows the range and scale its networks want. Rows of every batch are
-    independent. Chains of the same image lie a whole batch apart: row ``chain * B + image``.
+    independent. Chains of the same image lie a whole batch apart: row ``chain * B + image``. Timesteps are numbers in
+    [0, `NUM_TIMESTEPS`], not always whole.
     """
-
-    num_train_timesteps: int
-    """Timesteps of the noise schedule; timestep windows of losses count in these units."""
 
     size_multiple: int
     """Width and height of the images must be multiples of this many pixels."""
@@ -64,6 +65,10 @@ class Backbone(nn.Module, ABC):
     def decode(self, latents: Tensor) -> Tensor:
         """Images, shape (B, 3, H, W), nominally in [0, 1] and not clipped, of latents, shape (B, C, h, w)."""
 
+    def decode_for_gradients(self, latents: Tensor) -> Tensor:
+        """Images of `decode`, whose gradient may be that of a cheaper decoder."""
+        return self.decode(latents)
+
     @abstractmethod
     def features(self, images: Tensor) -> list[Tensor]:
         """Feature maps (B, channels, h, w) of the first encoder levels, for perceptual losses."""
@@ -82,7 +87,7 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
-    def begin(self, num_inference_steps: int, strength: float) -> list[int]:
+    def begin(self, num_inference_steps: int, strength: float) -> Sequence[float]:
         """Start a pass over the last ``strength`` share of the schedule and forget the history of earlier passes.
 
         Returns:
@@ -90,19 +95,19 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
-    def predict_x0(self, latents: Tensor, timestep: int, conditioning: Conditioning) -> Prediction:
+    def predict_x0(self, latents: Tensor, timestep: float, conditioning: Conditioning) -> Prediction:
         """Predict the clean latents; one denoiser call for all chains and both guidance halves."""
 
     @abstractmethod
-    def x0_from(self, model_output: Tensor, latents: Tensor, timestep: int) -> Tensor:
+    def x0_from(self, model_output: Tensor, latents: Tensor, timestep: float) -> Tensor:
         """Clean latents that a model output means for these latents."""
 
     @abstractmethod
     def step(
-        self, model_output: Tensor, timestep: int, latents: Tensor, generators: Sequence[torch.Generator]
+        self, model_output: Tensor, timestep: float, latents: Tensor, generators: Sequence[torch.Generator]
     ) -> Tensor:
         """Latents at the next lower timestep; random steps draw row i from generator i."""
 
     @abstractmethod
-    def renoise(self, latents: Tensor, noise: Tensor, timestep: int) -> Tensor:
+    def renoise(self, latents: Tensor, noise: Tensor, timestep: float) -> Tensor:
         """Clean latents with noise of a timestep added."""

@@ -77,7 +77,7 @@ class LossTerm:
     min_timestep: int = 0
     max_timestep: int = 1000
 
-    def is_active(self, timestep: int) -> bool:
+    def is_active(self, timestep: float) -> bool:
         """Whether the term counts at this timestep."""
         return self.weight != 0 and self.min_timestep <= timestep < self.max_timestep
 

@@ -11,7 +11,7 @@ import shutil
 import torch
 from diffusers import UNet2DConditionModel
 
-from modules.backbones.stable_diffusion import package_folder
+from modules.backbones.loading import package_folder
 from tests.benchmarks.rows import parse_options, run_rows
 
 MINI = package_folder("package:ldrps/pretrained/mini")

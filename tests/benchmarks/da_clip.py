@@ -30,7 +30,7 @@ from degradations.weather.rain import Rain
 from degradations.weather.snow import Snow
 from ldrps.configuration.quiet import quieten
 from ldrps.data.photos import PhotoData
-from modules.backbones.stable_diffusion import package_folder
+from modules.backbones.loading import package_folder
 from modules.priors.da_clip import DACLIP
 
 MINI = package_folder("package:ldrps/pretrained/mini")

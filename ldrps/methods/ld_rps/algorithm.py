@@ -52,7 +52,7 @@ def restore(degraded: Tensor, run: Run) -> Tensor:
     return backbone.decode(latents[: len(degraded)]).clamp(0, 1)
 
 
-def sample_posterior(latents: Tensor, timesteps: Sequence[int], run: Run) -> Tensor:
+def sample_posterior(latents: Tensor, timesteps: Sequence[float], run: Run) -> Tensor:
     """Take all chains, rows ``chain * B + image``, to clean latents; the first chain of each image is guided."""
     backbone, num_guided = run.backbone, len(run.generators)
     for timestep in timesteps:  # T, ..., 1

@@ -10,7 +10,7 @@ from torch import Tensor
 from ldrps.methods.ld_rps.sampling import draw_noise
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from modules.alignment.ordinary_photos import greyness
-from modules.backbones.base import Backbone, Conditioning
+from modules.backbones.base import NUM_TIMESTEPS, Backbone, Conditioning
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Colorization:
         luma = rgb_to_grayscale(small).repeat(self.num_samples, 1, 1, 1)
         latent_shape = backbone.latent_shape(small)
         timesteps = backbone.begin(self.num_inference_steps, 1.0)
-        last = self.until * backbone.num_train_timesteps
+        last = self.until * NUM_TIMESTEPS
         timesteps = [timestep for timestep in timesteps if timestep >= last] or timesteps[:1]
         latents = draw_noise(latent_shape, self.num_samples, generators, luma)
         for timestep, following in zip(timesteps, [*timesteps[1:], None], strict=True):

@@ -83,7 +83,7 @@ class Guidance:
                 if parameters := term.loss.learnable():
                     self._optimizers[f"{kind}.{name}"] = torch.optim.Adam(parameters, lr=term.loss.learning_rate)
 
-    def update(self, x0_prediction: Tensor, timestep: int) -> Tensor | None:
+    def update(self, x0_prediction: Tensor, timestep: float) -> Tensor | None:
         """Fit the alignment net to the current prediction, then say where the sample should go.
 
         Args:
@@ -101,7 +101,7 @@ class Guidance:
         guided, free = x0_prediction[:batch_size].detach(), x0_prediction[batch_size:].detach()
         with torch.enable_grad():
             guided.requires_grad_(is_guiding)
-            restored = self.backbone.decode(guided)
+            restored = self.backbone.decode_for_gradients(guided) if is_guiding else self.backbone.decode(guided)
         samples = restored.detach()
         if len(free):
             with torch.no_grad():
@@ -113,7 +113,7 @@ class Guidance:
         return self.gradient(guided, restored, samples, timestep)
 
     @torch.enable_grad()
-    def fit_alignment(self, samples: Tensor, timestep: int) -> None:
+    def fit_alignment(self, samples: Tensor, timestep: float) -> None:
         """Make the alignment net turn the current predictions into the degraded image, one step per image.
 
         Args:
@@ -132,7 +132,7 @@ class Guidance:
             self._minimize("alignment", loss / chains)
 
     @torch.enable_grad()
-    def gradient(self, latents: Tensor, restored: Tensor, samples: Tensor, timestep: int) -> Tensor:
+    def gradient(self, latents: Tensor, restored: Tensor, samples: Tensor, timestep: float) -> Tensor:
         """Gradient of the weighted losses with respect to the x0 prediction.
 
         Args:
@@ -152,20 +152,20 @@ class Guidance:
         size = gradient[0].numel() if self.settings.scale == "per_latent" else 1
         return self.settings.strength * size * gradient
 
-    def _is_guiding(self, timestep: int) -> bool:
+    def _is_guiding(self, timestep: float) -> bool:
         is_joint_phase = timestep < self.settings.alignment_until
         return self.settings.strength != 0 and is_joint_phase and self._is_any_active(self.losses, timestep)
 
     @staticmethod
-    def _is_any_active(terms: Mapping[str, LossTerm], timestep: int) -> bool:
+    def _is_any_active(terms: Mapping[str, LossTerm], timestep: float) -> bool:
         return any(term.is_active(timestep) for term in terms.values())
 
     @staticmethod
-    def _sum(terms: Mapping[str, LossTerm], state: State, timestep: int) -> Tensor:
+    def _sum(terms: Mapping[str, LossTerm], state: State, timestep: float) -> Tensor:
         active = [term for term in terms.values() if term.is_active(timestep)]
         return torch.stack([term.weight * term.loss(state).sum() for term in active]).sum()
 
-    def _train_discriminators(self, kind: str, terms: Mapping[str, LossTerm], state: State, timestep: int) -> None:
+    def _train_discriminators(self, kind: str, terms: Mapping[str, LossTerm], state: State, timestep: float) -> None:
         for name, term in terms.items():
             key = f"{kind}.{name}"
             if key not in self._optimizers or not term.is_active(timestep):

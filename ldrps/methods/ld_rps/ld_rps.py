@@ -103,7 +103,7 @@ class LDRPS(Restorer):
         conditioning = self.backbone.condition(semantics, len(degraded), self.sampling.num_chains, self.guidance_scale)
         index = iter(range(self.sampling.num_steps))
 
-        def observe_step(timestep: int, x0_prediction: Tensor) -> None:
+        def observe_step(timestep: float, x0_prediction: Tensor) -> None:
             def images() -> Tensor:
                 return size.leave(self.backbone.decode(x0_prediction))
 

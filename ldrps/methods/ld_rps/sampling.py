@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Observer = Callable[[int, Tensor], None]
+Observer = Callable[[float, Tensor], None]
 """Called after every step with the timestep and the x0 prediction of the guided chains, shape (B, C, h, w)."""
 
 

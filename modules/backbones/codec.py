@@ -1,0 +1,35 @@
+"""How images become latents and latents become images."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+
+class Codec(ABC):
+    """Range, shift, scale and packing of a model's latents."""
+
+    latent_channels: int
+    """C of the latents."""
+
+    downscale_factor: int
+    """Pixels along one side of a latent."""
+
+    cheap: "Codec | None" = None
+    """A codec of the same latents, through whose decoder gradients cost less; None if there is none."""
+
+    def latent_shape(self, images: Tensor) -> tuple[int, int, int]:
+        """Shape (C, h, w) of the latents of one of these images, shape (B, 3, H, W)."""
+        height, width = images.shape[-2:]
+        return self.latent_channels, height // self.downscale_factor, width // self.downscale_factor
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents of unit size, shape (B, C, h, w), of images, shape (B, 3, H, W), range [0, 1]."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images, shape (B, 3, H, W), nominally in [0, 1] and not clipped, of latents, shape (B, C, h, w)."""
+
+    @abstractmethod
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Feature maps (B, channels, h, w) of the first encoder levels, for perceptual losses."""

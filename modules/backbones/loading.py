@@ -1,0 +1,91 @@
+"""Weights of diffusers' models, read from folders, packages or the hub; what goes wrong is one sentence."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoModel, StableDiffusionPipeline
+
+from modules.backbones.autoencoder_codec import AutoencoderCodec
+from modules.backbones.codec import Codec
+
+PACKAGE_PREFIX = "package:"
+FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+
+
+def load_pipeline(path: str, dtype: torch.dtype) -> Any:
+    """Read a pipeline from a folder, a package or the hub.
+
+    Raises:
+        ValueError: If that fails; the message is one sentence that says what a folder must hold.
+    """
+    try:
+        return StableDiffusionPipeline.from_pretrained(
+            source(path), dtype=dtype, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        )
+    except FAILURES as error:
+        raise ValueError(
+            f"backbone {path!r} cannot be read ({reason(error)}): give a folder in the StableDiffusionPipeline layout "
+            "(model_index.json, scheduler, text_encoder, tokenizer, unet, vae), made with "
+            "`hf download MODEL_ID --local-dir FOLDER`, or a hub id while online"
+        ) from error
+
+
+def load_gradient_codec(path: str, codec: Codec, dtype: torch.dtype) -> AutoencoderCodec:
+    """Read an autoencoder whose decoder is a cheap one for another codec's latents.
+
+    Raises:
+        ValueError: If it cannot be read, or its latents have another size.
+    """
+    try:
+        cheap = AutoencoderCodec(AutoModel.from_pretrained(source(path), dtype=dtype))
+    except FAILURES as error:
+        raise ValueError(
+            f"gradient_autoencoder {path!r} cannot be read ({reason(error)}): give a folder or hub id of an "
+            "AutoencoderTiny or AutoencoderKL made for this backbone's latents, or null"
+        ) from error
+    sizes = [(one.latent_channels, one.downscale_factor) for one in (cheap, codec)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"gradient_autoencoder {path!r} has {sizes[0][0]} channels at 1/{sizes[0][1]} of the size, but the "
+            f"backbone's latents have {sizes[1][0]} at 1/{sizes[1][1]}: give one made for them, or null"
+        )
+    return cheap
+
+
+def load_ip_adapter(pipeline: Any, file: Path, scale: float) -> None:
+    """Add an IP-Adapter to a pipeline's denoiser.
+
+    Raises:
+        ValueError: If the file cannot be read or was made for another denoiser.
+    """
+    try:
+        pipeline.load_ip_adapter(str(file.parent), "", file.name, image_encoder_folder=None)
+        pipeline.set_ip_adapter_scale(scale)
+    except FAILURES as error:
+        raise ValueError(
+            f"ip_adapter {str(file)!r} cannot be read ({reason(error)}): give a weight file of an IP-Adapter made for "
+            "this denoiser"
+        ) from error
+
+
+def source(path: str) -> str:
+    """What ``from_pretrained`` is given for a folder, hub id or ``package:`` path."""
+    return package_folder(path) if path.startswith(PACKAGE_PREFIX) else path
+
+
+def package_folder(path: str) -> str:
+    """Translate ``package:NAME/FOLDER`` to the folder inside the installed package.
+
+    Example:
+        >>> Path(package_folder("package:modules/backbones")).name
+        'backbones'
+    """
+    package, _, folder = path.removeprefix(PACKAGE_PREFIX).partition("/")
+    return str(Path(str(resources.files(package))) / folder)
+
+
+def reason(error: Exception) -> str:
+    """The beginning of an error's text, in one line."""
+    return " ".join(str(error).split())[:160]
