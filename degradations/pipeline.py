@@ -68,8 +68,8 @@ class Composition(Degradation):
         return degraded
 
 
-class Sequence(Composition):
-    """Applies degradations in order.
+class Steps(Composition):
+    """Applies all of several degradations; a subclass says in which order.
 
     Args:
         steps: The degradations.
@@ -89,6 +89,17 @@ class Sequence(Composition):
             parameters |= nested(number, step.sample_parameters(generators))
         return parameters
 
+
+class Sequence(Steps):
+    """Applies degradations in order.
+
+    Args:
+        steps: The degradations.
+
+    Raises:
+        ValueError: If there is none.
+    """
+
     def degrade(self, image: Tensor, parameters: Parameters) -> Tensor:
         """See `Degradation.degrade`."""
         for number, step in enumerate(self.steps):
@@ -100,7 +111,7 @@ class Sequence(Composition):
         return list(range(len(self.steps)))
 
 
-class RandomOrder(Composition):
+class RandomOrder(Steps):
     """Applies all degradations, for each image in an order of its own.
 
     Args:
@@ -110,16 +121,9 @@ class RandomOrder(Composition):
         ValueError: If there is none.
     """
 
-    def __init__(self, steps: Series[Degradation]) -> None:
-        super().__init__(steps, "steps")
-        self.steps = self.parts
-
     def sample_parameters(self, generators: Generators) -> Parameters:
-        """See `Degradation.sample_parameters`."""
-        parameters = {"order": permutations(len(self.steps), generators)}
-        for number, step in enumerate(self.steps):
-            parameters |= nested(number, step.sample_parameters(generators))
-        return parameters
+        """See `Degradation.sample_parameters`; the order is drawn first."""
+        return {"order": permutations(len(self.steps), generators)} | super().sample_parameters(generators)
 
     def degrade(self, image: Tensor, parameters: Parameters) -> Tensor:
         """See `Degradation.degrade`."""

@@ -33,7 +33,7 @@ class EllipticalBlur(Blur):
         self,
         sigma: Interval = (1.0, 3.0),
         is_isotropic: bool = True,
-        beta: Interval = (1.0, 1.0),
+        beta: Interval = (0.5, 2.0),
         kernel_noise: Interval = (1.0, 1.0),
         kernel_size: IntegerInterval = (21, 21),
     ) -> None:

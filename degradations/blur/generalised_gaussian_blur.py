@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from degradations.blur.elliptical_blur import EllipticalBlur
-from degradations.checks import IntegerInterval, Interval
 
 
 class GeneralisedGaussianBlur(EllipticalBlur):
@@ -22,16 +21,6 @@ class GeneralisedGaussianBlur(EllipticalBlur):
     References:
         Wang et al. 2021, Real-ESRGAN, Sec. 3.1.
     """
-
-    def __init__(
-        self,
-        sigma: Interval = (1.0, 3.0),
-        is_isotropic: bool = True,
-        beta: Interval = (0.5, 2.0),
-        kernel_noise: Interval = (1.0, 1.0),
-        kernel_size: IntegerInterval = (21, 21),
-    ) -> None:
-        super().__init__(sigma, is_isotropic, beta, kernel_noise, kernel_size)
 
     def profile(self, q: Tensor, beta: Tensor) -> Tensor:
         """See `EllipticalBlur.profile`."""
