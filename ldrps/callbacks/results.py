@@ -9,10 +9,9 @@ from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from torch import Tensor
 
-from ldrps.data.clean import CleanData
 from ldrps.data.outputs import prepare_folder
-from ldrps.data.pairs import PairedData
 from ldrps.data.samples import Outcome, Record, Sample
+from ldrps.data.scored import ScoredData
 from ldrps.methods.restorer import Restorer, Step
 from ldrps.metrics.base import Metric
 from ldrps.metrics.color_difference import ColorDifference
@@ -82,7 +81,7 @@ class Results(Callback):
                 }
                 for member in pl_module.members()
             },
-            "data": data.describe() if isinstance(data, CleanData | PairedData) else {},
+            "data": data.describe() if isinstance(data, ScoredData) else {},
             "precision": str(trainer.precision),
             "metrics": {metric.column: metric.settings for metric in self._available},
         }
@@ -103,7 +102,7 @@ class Results(Callback):
         # Every process hears of it, so that none waits for another that has left.
         if refusal := trainer.strategy.broadcast(refusal):
             raise ValueError(refusal)
-        if isinstance(data, CleanData | PairedData):
+        if isinstance(data, ScoredData):
             names = [INPUT, *(member.name for member in pl_module.members())]
             data.is_finished = partial(all_finished, self.folder.finished(), names)
 

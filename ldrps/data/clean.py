@@ -1,67 +1,57 @@
 """A folder of clean images, degraded by suites."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
 
 from degradations.base import Degradation
 from degradations.description import describe
 from degradations.receipts import degrade_one, fingerprint
 from degradations.suites import load_suites, merged
-from ldrps.data.centre_crop import centre_crop
 from ldrps.data.image_files import read_picture
 from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
-from ldrps.data.shards import own_part, parse_shard
+from ldrps.data.scored import IsFinished, ScoredData, ScoredFiles, digest_of
 from ldrps.data.shipped import suite_folder
 
-IsFinished = Callable[[str, str, str], bool]
-"""Whether the results of (suite, name, key) have been written."""
+Task = tuple[str, Path, str]
+"""Suite, file and name of a sample."""
 
 
-class DegradedFiles(Dataset[Entry]):
+class DegradedFiles(ScoredFiles[Task]):
     """Reads clean files and degrades each by a suite.
 
     Args:
         tasks: Suite, file and name of each sample.
+        crop_px: See `ScoredFiles`.
+        max_pixels: See `ScoredFiles`.
+        is_finished: See `ScoredFiles`.
         suites: The degradations by name.
         seed: Seed of the run; the damage of an image depends on it and its pixels alone.
-        crop_px: Side of the square cut from the centre; smaller images are enlarged first. None takes them whole.
-        max_pixels: Larger pictures are refused.
-        is_finished: Samples that need not be made again.
     """
 
     def __init__(
         self,
-        tasks: Sequence[tuple[str, Path, str]],
-        suites: dict[str, Degradation],
-        seed: int,
+        tasks: Sequence[Task],
         crop_px: int | None,
         max_pixels: int,
         is_finished: IsFinished,
+        suites: dict[str, Degradation],
+        seed: int,
     ) -> None:
-        self.tasks = list(tasks)
+        super().__init__(tasks, crop_px, max_pixels, is_finished)
         self.suites = suites
         self.seed = seed
-        self.crop_px = crop_px
-        self.max_pixels = max_pixels
-        self.is_finished = is_finished
 
-    def __len__(self) -> int:
-        return len(self.tasks)
-
-    def __getitem__(self, index: int) -> Entry:
-        suite, path, name = self.tasks[index]
+    def entry(self, task: Task) -> Entry:
+        """See `ScoredFiles.entry`."""
+        suite, path, name = task
         try:
             picture = read_picture(path, self.max_pixels)
         except (ValueError, OSError) as error:
             return Unreadable(path, str(error), suite, name)
-        target = picture.image if self.crop_px is None else centre_crop(picture.image, self.crop_px)
+        target = self.cropped(picture.image)
         key = fingerprint(target)
         if self.is_finished(suite, name, key):
             return Finished(suite, name)
@@ -73,7 +63,7 @@ class DegradedFiles(Dataset[Entry]):
         return Sample(name, path, degraded, None, target, suite, key)
 
 
-class CleanData(LightningDataModule):
+class CleanData(ScoredData[Task]):
     """Clean images degraded by suites: what `ldrps test --suite` restores.
 
     Args:
@@ -103,23 +93,13 @@ class CleanData(LightningDataModule):
         num_workers: int = 0,
         max_pixels: int = 4_000_000,
     ) -> None:
-        super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True
-        parse_shard(shard)
-        if crop_px is not None and crop_px < 1:
-            raise ValueError(f"crop_px={crop_px} must be at least 1; null takes images whole")
         if limit is not None and limit < 1:
             raise ValueError(f"limit={limit} must be at least 1; null uses all images")
+        super().__init__(crop_px, shard, batch_size, num_workers, max_pixels)
         self.inputs = list(inputs)
         self.suite_names = list(suites)
         self.seed = seed
-        self.crop_px = crop_px
         self.limit = limit
-        self.shard = shard
-        self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.max_pixels = max_pixels
-        self.is_finished: IsFinished = lambda suite, name, key: False
 
     def setup(self, stage: str) -> None:
         """Find the files and load the suites."""
@@ -130,18 +110,11 @@ class CleanData(LightningDataModule):
         self.tasks = [(suite, path, name) for suite in self.suites for path, name in files]
 
     def describe(self) -> dict[str, Any]:
-        """What of the data a result depends on."""
+        """See `ScoredData.describe`."""
         suites = {name: describe(degradation) for name, degradation in self.suites.items()}
         images = digest_of(sorted({name for _, _, name in self.tasks}))
         return {"suites": suites, "seed": self.seed, "crop_px": self.crop_px, "images": images}
 
-    def test_dataloader(self) -> DataLoader[Entry]:
-        """This process's samples in order, as lists."""
-        tasks = own_part(self.tasks, self.shard, self.trainer)
-        dataset = DegradedFiles(tasks, self.suites, self.seed, self.crop_px, self.max_pixels, self.is_finished)
-        return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
-
-
-def digest_of(names: Sequence[str]) -> dict[str, Any]:
-    """Number of images and a hash of their names, by which a run folder knows its data again."""
-    return {"count": len(names), "names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
+    def files(self, tasks: Sequence[Task]) -> DegradedFiles:
+        """See `ScoredData.files`."""
+        return DegradedFiles(tasks, self.crop_px, self.max_pixels, self.is_finished, self.suites, self.seed)

@@ -1,51 +1,41 @@
 """Pairs of degraded images and ground truth, in two folders with equal file names."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
 
 from degradations.receipts import fingerprint
-from ldrps.data.centre_crop import centre_crop
-from ldrps.data.clean import IsFinished, digest_of
 from ldrps.data.image_files import read_picture
 from ldrps.data.images import find_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
-from ldrps.data.shards import own_part, parse_shard
+from ldrps.data.scored import IsFinished, ScoredData, ScoredFiles, digest_of
+
+Pair = tuple[Path, Path, str]
+"""Degraded file, target file and name."""
 
 
-class PairedFiles(Dataset[Entry]):
+class PairedFiles(ScoredFiles[Pair]):
     """Reads a degraded image and its target; a pair that does not fit becomes `Unreadable`.
 
     Args:
-        pairs: Degraded file, target file and name of each pair.
-        max_pixels: Larger pictures are refused.
+        tasks: The pairs.
+        crop_px: See `ScoredFiles`.
+        max_pixels: See `ScoredFiles`.
+        is_finished: See `ScoredFiles`.
         suite: What results call the folder.
-        crop_px: Side of the square cut from the centre; None takes images whole.
-        is_finished: Pairs that need not be restored again.
     """
 
     def __init__(
-        self,
-        pairs: list[tuple[Path, Path, str]],
-        max_pixels: int,
-        suite: str,
-        crop_px: int | None,
-        is_finished: IsFinished,
+        self, tasks: Sequence[Pair], crop_px: int | None, max_pixels: int, is_finished: IsFinished, suite: str
     ) -> None:
-        self.pairs = pairs
-        self.max_pixels = max_pixels
+        super().__init__(tasks, crop_px, max_pixels, is_finished)
         self.suite = suite
-        self.crop_px = crop_px
-        self.is_finished = is_finished
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> Entry:
-        degraded_path, target_path, name = self.pairs[index]
+    def entry(self, task: Pair) -> Entry:
+        """See `ScoredFiles.entry`."""
+        degraded_path, target_path, name = task
         try:
             degraded = read_picture(degraded_path, self.max_pixels)
             target = read_picture(target_path, self.max_pixels)
@@ -55,9 +45,7 @@ class PairedFiles(Dataset[Entry]):
             sizes = [f"{image.shape[2]} x {image.shape[1]}" for image in (degraded.image, target.image)]
             reason = f"{degraded_path} is {sizes[0]} pixels but its target {target_path} is {sizes[1]}: make them equal"
             return Unreadable(degraded_path, reason, self.suite, name)
-        images = [degraded.image, target.image]
-        if self.crop_px is not None:
-            images = [centre_crop(image, self.crop_px) for image in images]
+        images = [self.cropped(degraded.image), self.cropped(target.image)]
         key = fingerprint(torch.cat(images))
         if self.is_finished(self.suite, name, key):
             return Finished(self.suite, name)
@@ -65,7 +53,7 @@ class PairedFiles(Dataset[Entry]):
         return Sample(name, degraded_path, images[0], alpha, images[1], self.suite, key)
 
 
-class PairedData(LightningDataModule):
+class PairedData(ScoredData[Pair]):
     """Degraded images in ``folder/input`` and their ground truth in ``folder/target``, matched by name.
 
     Args:
@@ -93,18 +81,10 @@ class PairedData(LightningDataModule):
         num_workers: int = 0,
         max_pixels: int = 4_000_000,
     ) -> None:
-        super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True
+        super().__init__(crop_px, shard, batch_size, num_workers, max_pixels)
         self.folder = folder
         self.input_name = input_name
         self.target_name = target_name
-        parse_shard(shard)
-        self.crop_px = crop_px
-        self.shard = shard
-        self.is_finished: IsFinished = lambda suite, name, key: False
-        self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.max_pixels = max_pixels
 
     def setup(self, stage: str) -> None:
         """Match the files."""
@@ -116,7 +96,7 @@ class PairedData(LightningDataModule):
                 f"{len(unmatched)} name(s) of {self.folder!r} are not in both {self.input_name}/ and "
                 f"{self.target_name}/: {listed}"
             )
-        self.pairs = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)]
+        self.tasks = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)]
 
     @property
     def suite(self) -> str:
@@ -124,16 +104,14 @@ class PairedData(LightningDataModule):
         return Path(self.folder).resolve().name
 
     def describe(self) -> dict[str, Any]:
-        """What of the data a result depends on, besides the pixels."""
+        """See `ScoredData.describe`."""
         kinds = [self.input_name, self.target_name]
-        images = digest_of([stem for _, _, stem in self.pairs])
+        images = digest_of([stem for _, _, stem in self.tasks])
         return {"suites": {self.suite: kinds}, "crop_px": self.crop_px, "images": images}
 
-    def test_dataloader(self) -> DataLoader[Entry]:
-        """All pairs in order, as lists of samples."""
-        pairs = own_part(self.pairs, self.shard, self.trainer)
-        dataset = PairedFiles(pairs, self.max_pixels, self.suite, self.crop_px, self.is_finished)
-        return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+    def files(self, tasks: Sequence[Pair]) -> PairedFiles:
+        """See `ScoredData.files`."""
+        return PairedFiles(tasks, self.crop_px, self.max_pixels, self.is_finished, self.suite)
 
     def _by_stem(self, name: str) -> dict[str, Path]:
         folder = Path(self.folder) / name

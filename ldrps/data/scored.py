@@ -1,0 +1,99 @@
+"""What sets of images with ground truth share."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ldrps.data.centre_crop import centre_crop
+from ldrps.data.samples import Entry
+from ldrps.data.shards import own_part, parse_shard
+
+Task = TypeVar("Task")
+
+IsFinished = Callable[[str, str, str], bool]
+"""Whether the results of (suite, name, key) have been written."""
+
+
+class ScoredFiles(Dataset[Entry], Generic[Task]):
+    """Makes the sample of each task; what cannot be read becomes `Unreadable` instead of an exception.
+
+    Args:
+        tasks: What is needed to make each sample.
+        crop_px: Side of the square cut from the centre; smaller images are enlarged first. None takes them whole.
+        max_pixels: Larger pictures are refused.
+        is_finished: Samples that need not be restored again.
+    """
+
+    def __init__(self, tasks: Sequence[Task], crop_px: int | None, max_pixels: int, is_finished: IsFinished) -> None:
+        self.tasks = list(tasks)
+        self.crop_px = crop_px
+        self.max_pixels = max_pixels
+        self.is_finished = is_finished
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def __getitem__(self, index: int) -> Entry:
+        return self.entry(self.tasks[index])
+
+    @abstractmethod
+    def entry(self, task: Task) -> Entry:
+        """Make the sample of one task."""
+
+    def cropped(self, image: Tensor) -> Tensor:
+        """The square that is used of an image, shape (3, H, W), or all of it."""
+        return image if self.crop_px is None else centre_crop(image, self.crop_px)
+
+
+class ScoredData(LightningDataModule, Generic[Task]):
+    """Images with ground truth, which `ldrps test` restores and scores.
+
+    A subclass fills ``tasks`` on set-up, and stores and documents the settings that it passes on.
+
+    Args:
+        crop_px: Side of a square cut from the centre of each image; None takes them whole.
+        shard: Part ``i/n`` of the work, for machines that share a run folder.
+        batch_size: Images restored together.
+        num_workers: Processes that read ahead.
+        max_pixels: Pictures with more pixels are refused.
+
+    Raises:
+        ValueError: If the shard or the crop is none.
+    """
+
+    def __init__(self, crop_px: int | None, shard: str, batch_size: int, num_workers: int, max_pixels: int) -> None:
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True
+        parse_shard(shard)
+        if crop_px is not None and crop_px < 1:
+            raise ValueError(f"crop_px={crop_px} must be at least 1; null takes images whole")
+        self.crop_px = crop_px
+        self.shard = shard
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.max_pixels = max_pixels
+        self.tasks: list[Task] = []
+        self.is_finished: IsFinished = lambda suite, name, key: False
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What of the data a result depends on, besides the pixels."""
+
+    @abstractmethod
+    def files(self, tasks: Sequence[Task]) -> ScoredFiles[Task]:
+        """The samples of some tasks."""
+
+    def test_dataloader(self) -> DataLoader[Entry]:
+        """This process's samples in order, as lists."""
+        files = self.files(own_part(self.tasks, self.shard, self.trainer))
+        return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+
+
+def digest_of(names: Sequence[str]) -> dict[str, Any]:
+    """Number of images and a hash of their names, by which a run folder knows its data again."""
+    return {"count": len(names), "names_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
