@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 from skimage import data as skimage_data
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from ldrps.data.image_files import to_tensor
+from ldrps.training.denoiser import stable_diffusion_schedule
 from ldrps.training.tokenizer import train_tokenizer
 from tests.da_clip import with_da_clip
 
@@ -93,21 +94,12 @@ def build_pipeline(folder: Path, autoencoder: str, prediction_type: str) -> Path
         attention_head_dim=2,
         norm_num_groups=4,
     )
-    scheduler = DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        prediction_type=prediction_type,
-    )
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
         unet=unet,
-        scheduler=scheduler,
+        scheduler=stable_diffusion_schedule(prediction_type),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

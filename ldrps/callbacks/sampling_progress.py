@@ -54,17 +54,7 @@ class SamplingProgress(ProgressBar):
         """See Lightning."""
         self._finish(len(batch))
 
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: Restorer,
-        outputs: Sequence[Outcome],
-        batch: Sequence[Entry],
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """See Lightning."""
-        self._finish(len(batch))
+    on_test_batch_end = on_predict_batch_end  # type: ignore[assignment]
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""

@@ -21,12 +21,13 @@ class AutoencoderTraining(Training):
         channels: Width of every layer.
         latent_channels: Channels of the latents.
         num_encoder_blocks: Residual blocks at full, half and quarter resolution; three entries give factor 4.
+        num_decoder_blocks: Residual blocks at quarter, half and full resolution.
         latent_noise: Standard deviation of the noise added to the latents in training.
         latent_penalty: Weight of the mean squared latents.
         learning_rate: See `Training`.
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
-        export_dir: See `Training`.
+        export_dir: Pipeline folder that receives ``vae``; None exports nothing.
     """
 
     def __init__(

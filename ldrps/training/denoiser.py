@@ -51,15 +51,7 @@ class DenoiserTraining(Training):
         self.block_out_channels = block_out_channels
         self.layers_per_block = layers_per_block
         self.caption_dropout = caption_dropout
-        self.scheduler = DDIMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
-            clip_sample=False,
-            set_alpha_to_one=False,
-            steps_offset=1,
-            prediction_type="v_prediction",
-        )
+        self.scheduler = stable_diffusion_schedule("v_prediction")
 
     def configure_model(self) -> None:
         """Load the frozen parts and build the denoiser to fit them."""
@@ -148,3 +140,16 @@ class DenoiserTraining(Training):
             prediction = self.unet(latents, timestep, encoder_hidden_states=hidden_states).sample
             latents = sampler.step(prediction.float(), timestep, latents).prev_sample
         return (self.vae.decoder(latents / self.vae.config.scaling_factor).float() / 2 + 0.5).clamp(0, 1)
+
+
+def stable_diffusion_schedule(prediction_type: str) -> DDIMScheduler:
+    """Stable Diffusion's noise schedule, with the prediction type that the denoiser is trained for."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type=prediction_type,
+    )

@@ -30,7 +30,8 @@ class TextImageTraining(Training):
         learning_rate: See `Training`.
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
-        export_dir: See `Training`.
+        export_dir: Pipeline folder that receives ``text_encoder``, ``image_encoder`` and ``tokenizer``; None exports
+            nothing.
     """
 
     def __init__(
