@@ -170,6 +170,8 @@ class RunFolder:
 def difference(old: Any, new: Any, path: str = "") -> str:
     """Name the first difference between two settings, empty if there is none.
 
+    A setting that only one of two versions knows is no difference where it is null, which leaves things as they were.
+
     Example:
         >>> difference({"a": {"b": 1}}, {"a": {"b": 2}})
         'a.b is 1 there and 2 here'
@@ -177,9 +179,9 @@ def difference(old: Any, new: Any, path: str = "") -> str:
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
             inner = f"{path}.{name}" if path else str(name)
-            if name not in new or name not in old:
+            if (name not in new or name not in old) and (old.get(name), new.get(name)) != (None, None):
                 return f"{inner} is only {'there' if name in old else 'here'}"
-            if found := difference(old[name], new[name], inner):
+            if found := difference(old.get(name), new.get(name), inner):
                 return found
         return ""
     return "" if old == new else f"{path} is {json.dumps(old)} there and {json.dumps(new)} here"

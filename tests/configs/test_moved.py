@@ -70,5 +70,7 @@ def test_a_run_folder_goes_on_with_the_same_settings_and_refuses_others(tmp_path
     today = text.replace("ldrps.baselines.", "ldrps.methods.baselines.")
     today = today.replace("degradations.haze.", "degradations.weather.haze.")
     folder.begin(json.loads(today), True, {})
+    # A setting that came later and is off changes nothing.
+    folder.begin(json.loads(today.replace('"mid_grey": 0.5', '"mid_grey": 0.5, "new": null')), True, {})
     with pytest.raises(ValueError, match="run of other settings"):
         folder.begin(json.loads(today.replace("Bicubic", "Nearest")), True, {})
