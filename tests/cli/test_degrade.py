@@ -170,7 +170,7 @@ def test_a_receipt_without_its_picture_is_named(degrade, photos, tmp_path):
 def test_a_differing_hash_is_said_with_the_version_that_changed(degrade, photos, tmp_path, monkeypatch):
     out, again = tmp_path / "out", tmp_path / "again"
     degrade(photos / "cat.png", "-s", "noise_25", "-o", out)
-    from degradations import gaussian_noise
+    from degradations.noise import gaussian_noise
 
     field = gaussian_noise.normal_field
     monkeypatch.setattr(gaussian_noise, "normal_field", lambda *arguments: field(*arguments) * 1.01)
