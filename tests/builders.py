@@ -1,17 +1,30 @@
 """Restorers and backbones that tests put together."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    SD3Transformer2DModel,
+    StableDiffusion3Pipeline,
+)
 from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings
 from ldrps.methods.ld_rps.ld_rps import LDRPS
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.restorer import Restorer
+from ldrps.training.tokenizer import train_tokenizer
 from modules.alignment.identity import Identity
 from modules.backbones.base import Backbone, Prediction
+from modules.backbones.codec import Codec
+from modules.backbones.denoiser import Denoiser
+from modules.backbones.latent_diffusion import LatentDiffusion
+from modules.backbones.noise_path import NoisePath
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.losses.base import LossTerm
 from modules.losses.l2 import L2
@@ -96,6 +109,106 @@ class GaussianBackbone(Backbone):
     def renoise(self, latents, noise, timestep):
         alpha = self._alpha(timestep)
         return alpha**0.5 * latents + (1 - alpha) ** 0.5 * noise
+
+
+class PixelCodec(Codec):
+    """Images are their own latents, or ``0.5 + image_scale * latents``."""
+
+    latent_channels, downscale_factor = 3, 1
+
+    def __init__(self, image_scale: float | None = None) -> None:
+        self.image_scale = image_scale
+
+    def encode(self, images):
+        return images if self.image_scale is None else (images - 0.5) / self.image_scale
+
+    def decode(self, latents):
+        return latents if self.image_scale is None else 0.5 + self.image_scale * latents
+
+    def features(self, images):
+        return [images]
+
+
+class GaussianDenoiser(Denoiser):
+    """Says what a perfect denoiser says on any noise path if every pixel is normal with this mean and variance."""
+
+    latent_multiple = 1
+
+    def __init__(self, path: NoisePath, mean: float, variance: float) -> None:
+        self.path, self.mean, self.variance = path, mean, variance
+
+    def condition(self, semantics, batch_size, num_chains, guidance_scale):
+        return None
+
+    def __call__(self, latents, level, conditioning):
+        gain = self.variance * level.signal / (level.signal**2 * self.variance + level.noise**2)
+        x0 = self.mean + gain * (latents - level.signal * self.mean)
+        return self.path.target(x0, (latents - level.signal * x0) / level.noise, level.model_timestep)
+
+
+class GaussianDiffusion(LatentDiffusion):
+    """The three parts of a "latent model" of normal pixels, on any noise path of 1000 training timesteps."""
+
+    def __init__(self, path: NoisePath, mean: float, variance: float, image_scale: float | None = None) -> None:
+        super().__init__()
+        self.compose(PixelCodec(image_scale), path, GaussianDenoiser(path, mean, variance))
+
+    def load(self) -> None:
+        pass
+
+
+def build_flow_pipeline(folder: Path) -> Path:
+    """A micro StableDiffusion3Pipeline of the real classes: rectified flow, shifted autoencoder, two text encoders."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["a photo of a cat", "a cup of coffee"], vocab_size=560, max_length=12)
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=12,
+        projection_dim=8,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        latent_channels=4,
+        scaling_factor=1.5,
+        shift_factor=0.06,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    )
+    transformer = SD3Transformer2DModel(
+        sample_size=16,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        caption_projection_dim=16,
+        pooled_projection_dim=16,
+        pos_embed_max_size=16,
+    )
+    StableDiffusion3Pipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=vae,
+        text_encoder=CLIPTextModelWithProjection(config),
+        tokenizer=tokenizer,
+        text_encoder_2=CLIPTextModelWithProjection(config),
+        tokenizer_2=tokenizer,
+        text_encoder_3=None,
+        tokenizer_3=None,
+    ).save_pretrained(folder)
+    return folder
 
 
 def make_guidance(backbone, alignment, losses, settings=None, alignment_losses=None) -> Guidance:
