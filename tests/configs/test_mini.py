@@ -1,5 +1,6 @@
 """The embedded model does what its card says, on pictures it was never trained on."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,14 @@ def blind():
 
 def test_the_embedded_model_is_small_and_described():
     files = [path for path in MINI.rglob("*") if path.is_file()]
-    sizes = [path.stat().st_size for path in files]
-    prior = sum(size for path, size in zip(files, sizes, strict=True) if {"da_clip", "prior_adapter"} & {*path.parts})
-    assert sum(sizes) - prior <= 22e6
-    assert prior <= 8e6
-    assert max(sizes) <= 15e6
+    size_of: Counter[str] = Counter()
+    for path in files:
+        size_of[path.relative_to(MINI).parts[0]] += path.stat().st_size
+    prior, helpers = ("da_clip", "prior_adapter"), ("first_guess", "pixel_denoiser")
+    assert sum(size_of[part] for part in prior) <= 8e6
+    assert sum(size_of[part] for part in helpers) <= 5e6
+    assert size_of.total() - sum(size_of[part] for part in prior + helpers) <= 22e6
+    assert max(path.stat().st_size for path in files) <= 15e6
     card = (MINI / "README.md").read_text(encoding="utf-8")
     assert all(word in card for word in ("Data", "Recipe", "held-out", "Limits"))
     assert not list(Path(MINI).rglob("*.bin"))
