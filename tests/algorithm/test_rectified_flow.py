@@ -23,7 +23,7 @@ from modules.losses.l2 import L2
 from modules.outputs.decoded import Decoded
 from modules.priors.base import Semantics
 from modules.priors.text import Text
-from tests.algorithm.test_gaussian import MEAN, VARIANCE, KnownGain
+from tests.algorithm.test_gaussian import MEAN, VARIANCE, KnownGain, assert_moments, draw_without_guidance
 from tests.builders import GaussianDiffusion, build_flow_pipeline, generators, make_guidance
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -121,15 +121,7 @@ def test_sampler_equals_an_independent_recursion(pictures, alignment, gain, stre
 
 @pytest.mark.parametrize(("mean", "variance"), [(0.0, 1.0), (0.6, 0.5), (-0.5, 1.5)])
 def test_without_guidance_the_moments_of_the_prior_come_out(mean, variance):
-    backbone = GaussianDiffusion(flow(), mean, variance, image_scale=0.1)
-    guidance = make_guidance(backbone, Identity(), {"l2": LossTerm(L2())}, GuidanceSettings(strength=0.0))
-    settings = SamplingSettings(num_inference_steps=500, num_refinements=0)
-    degraded = torch.full((1, 3, 64, 64), 0.1, dtype=torch.float64)
-    latents = (restore(degraded, Run(backbone, None, guidance, settings, generators(5))) - 0.5) / 0.1
-    # Three standard errors of 12,288 pixels, plus 2 % for 500 steps.
-    count = latents.numel()
-    assert abs(float(latents.mean()) - mean) < 3 * (variance / count) ** 0.5 + 0.02
-    assert abs(float(latents.var()) - variance) < 3 * variance * (2 / count) ** 0.5 + 0.02 * variance
+    assert_moments(draw_without_guidance(GaussianDiffusion(flow(), mean, variance, image_scale=0.1)), mean, variance)
 
 
 @pytest.fixture(scope="session")
