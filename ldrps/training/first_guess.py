@@ -12,8 +12,8 @@ from degradations.drawing import Generators, generators_for
 from ldrps.training.base import Training
 from modules.networks.first_guess import FirstGuess, Guess
 
-LIGHT, HAZE = "low light", "haze"
-"""Words of the damage that is to be guessed; a wrong white balance counts as light."""
+LIGHT, HAZE = {"low light", "colour cast"}, {"haze", "rain"}
+"""Words of the damage that is to be guessed: wrong light, and a veil; dense rain veils as haze does."""
 
 
 class FirstGuessTraining(Training):
@@ -33,6 +33,7 @@ class FirstGuessTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``first_guess``.
+        weights: Folder of weights to go on from, which says the form of the network too; None starts at random.
     """
 
     def __init__(
@@ -46,12 +47,17 @@ class FirstGuessTraining(Training):
         weight_decay: float = 1e-4,
         warmup_steps: int = 300,
         export_dir: str | None = None,
+        weights: str | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
         self.degradation = degradation
         self.ordinary_weight = ordinary_weight
         self.presence_weight = presence_weight
-        self.network = FirstGuess(widths=tuple(widths), num_blocks=num_blocks).to(memory_format=torch.channels_last)
+        if weights is None:
+            network = FirstGuess(widths=tuple(widths), num_blocks=num_blocks)
+        else:
+            network = FirstGuess.from_pretrained(weights, torch_dtype=torch.float32).train()
+        self.network = network.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Error of the restored copies and of the presence."""
@@ -108,7 +114,7 @@ class FirstGuessTraining(Training):
         with torch.autocast(images.device.type, enabled=False):
             degraded = self.degradation.degrade(images, parameters)
         words = self.degradation.words(parameters)
-        present = [[LIGHT in own or "colour cast" in own, HAZE in own] for own in words]
+        present = [[not LIGHT.isdisjoint(own), not HAZE.isdisjoint(own)] for own in words]
         return self.network.reduce(images), self.network.reduce(degraded), torch.tensor(present, device=images.device)
 
 

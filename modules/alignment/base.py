@@ -14,6 +14,23 @@ class Alignment(nn.Module, ABC):
     per-image losses trains every image as if it were alone.
     """
 
+    def load(self) -> None:
+        """Read weights, if the net has any; does nothing the second time.
+
+        Raises:
+            ValueError: If they are missing or do not fit; one sentence with the remedy.
+        """
+
+    @property
+    def pretrained(self) -> nn.ModuleList:
+        """Networks that came with weights, which no image changes."""
+        return nn.ModuleList()
+
+    def learnt_parameters(self) -> list[nn.Parameter]:
+        """The stacked parameters of the images' models, first dimension B; what came with weights is not among them."""
+        fixed = {id(parameter) for parameter in self.pretrained.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in fixed]
+
     @abstractmethod
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """Forget the last images and start on new ones.

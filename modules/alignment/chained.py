@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
 
@@ -20,6 +20,16 @@ class Chained(Alignment):
         super().__init__()
         self.first = first
         self.second = second
+
+    def load(self) -> None:
+        """See `Alignment.load`."""
+        self.first.load()
+        self.second.load()
+
+    @property
+    def pretrained(self) -> nn.ModuleList:
+        """See `Alignment.pretrained`."""
+        return nn.ModuleList([*self.first.pretrained, *self.second.pretrained])
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""

@@ -13,6 +13,9 @@ from modules.networks.residual_block import ResidualBlock
 DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
 """Interval of the gain in natural logarithms: between a photo that was overexposed and one nine stops too dark."""
 
+LARGEST_LOG_GAMMA = 1.1
+"""Bound of the tone curve's exponent: between 1/3 and 3; real dark photos go up to 2.6."""
+
 
 class Guess(NamedTuple):
     """What the network says of B photos; grids are smooth maps over the picture, to be enlarged bilinearly.
@@ -45,19 +48,35 @@ class Guess(NamedTuple):
             log_gain=self.log_gain * light, log_gamma=self.log_gamma * light, thickness=self.thickness * haze
         )
 
+    def apply(self, images: Tensor) -> Tensor:
+        """Damage images, shape (K * B, 3, H, W), rows ``chain * B + image``, nominally in [0, 1]."""
+        chains = len(images) // len(self.airlight)
+        log_gain, log_gamma, thickness, airlight = (
+            values.repeat(chains, 1, 1, 1)
+            for values in (
+                _enlarged(self.log_gain, images),
+                self.log_gamma,
+                _enlarged(self.thickness, images),
+                self.airlight,
+            )
+        )
+        # x ** gamma has no real value below 0, and its slope at 0 is infinite or zero; there the curve goes on as the
+        # straight line through its value at a small number, so that gradients stay finite and no pixel is cut off.
+        small, gamma = 1 / 64, log_gamma.exp()
+        curve = images.clamp(min=small) ** gamma
+        line = small**gamma + gamma * small ** (gamma - 1) * (images - small)
+        dark = torch.where(images > small, curve, line) * (-log_gain).exp()
+        return torch.lerp(airlight, dark, (-thickness).exp())
+
     def undo(self, images: Tensor) -> Tensor:
         """Take the damage out of images, shape (B, 3, H, W), range [0, 1]; the result is not clipped at 1.
 
         No transmission is taken for less than leaves every channel positive: t >= 1 - min(y / A).
         """
-        size = images.shape[-2:]
-        thickness, log_gain = (
-            F.interpolate(grid, size=size, mode="bilinear", align_corners=False)
-            for grid in (self.thickness, self.log_gain)
-        )
+        thickness, log_gain = _enlarged(self.thickness, images), _enlarged(self.log_gain, images)
         least = 1 - (images / self.airlight.clamp(min=1e-3)).amin(dim=1, keepdim=True)
         transmission = torch.maximum((-thickness).exp(), least).clamp(min=0.02)
-        clear = ((images - self.airlight) / transmission + self.airlight).clamp(min=1e-4)
+        clear = ((images - self.airlight) / transmission + self.airlight).clamp(min=1e-6)
         return (clear * log_gain.exp()) ** (-self.log_gamma).exp()
 
 
@@ -68,10 +87,20 @@ class FirstGuess(ModelMixin, ConfigMixin):
         image_size: Side in pixels of the copy, to which a photo of any shape is reduced.
         widths: Channels at a half, a quarter and an eighth of that side.
         num_blocks: Residual blocks at each of these.
+        light_gate: Logits of presence below which wrong light is not believed, and above which it is: quantiles over
+            held-out photos that nothing is wrong with, so that hardly any of them is touched.
+        haze_gate: The same for haze.
     """
 
     @register_to_config
-    def __init__(self, image_size: int = 64, widths: tuple[int, ...] = (32, 64, 112), num_blocks: int = 2) -> None:
+    def __init__(
+        self,
+        image_size: int = 64,
+        widths: tuple[int, ...] = (32, 64, 112),
+        num_blocks: int = 2,
+        light_gate: tuple[float, float] = (0.0, 3.0),
+        haze_gate: tuple[float, float] = (0.0, 3.0),
+    ) -> None:
         super().__init__()
         self.image_size = image_size
         layers: list[nn.Module] = []
@@ -104,10 +133,17 @@ class FirstGuess(ModelMixin, ConfigMixin):
         return Guess(
             presence,
             (gain + _per_pixel(cast)).clamp(DARKEST_GAIN, BRIGHTEST_GAIN),
-            0.7 * torch.tanh(_per_pixel(log_gamma)),
+            LARGEST_LOG_GAMMA * torch.tanh(_per_pixel(log_gamma)),
             F.softplus(haze - 1).clamp(max=4.0),
             torch.sigmoid(_per_pixel(airlight) + 2),
         )
+
+    def sure(self, images: Tensor) -> Guess:
+        """Guess the damage of photos, and keep of it what the gates believe; see `forward`."""
+        guess = self.forward(images)
+        gates = torch.tensor([self.config["light_gate"], self.config["haze_gate"]]).to(guess.presence)
+        shares = ((guess.presence - gates[:, 0]) / (gates[:, 1] - gates[:, 0])).clamp(0, 1)
+        return guess.believed(*shares.unbind(dim=1))
 
     def reduce(self, images: Tensor) -> Tensor:
         """The small copy, shape (B, 3, image_size, image_size)."""
@@ -115,6 +151,10 @@ class FirstGuess(ModelMixin, ConfigMixin):
         if tuple(images.shape[-2:]) == side:
             return images
         return F.interpolate(images, size=side, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def _enlarged(grid: Tensor, images: Tensor) -> Tensor:
+    return F.interpolate(grid, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _per_pixel(values: Tensor) -> Tensor:

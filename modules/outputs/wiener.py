@@ -17,6 +17,18 @@ OPPONENT = (
 )
 """Orthonormal brightness and two colour differences: photos and their noise are nearly independent across them."""
 
+WHITE, COLOURED = 1.2, 1.5
+"""Factor from the finest scale to the next up to which noise is taken for white, and from which on it is not."""
+
+COARSEST, PHOTO_COARSENESS = 1.7, 2.1
+"""Factor up to which it is the noise's, and from which on it is the photo's own."""
+
+GROWTH = 1.15
+"""Growth of that factor with the next scale at which a photo is seen behind noise; of noise alone it shrinks."""
+
+SMALLEST_SCALE = 16
+"""Pixels a side below which a picture says nothing of noise at a scale."""
+
 PHOTO_LEVEL = 2 / 255
 """Noise level that sharp photos without noise seem to have: their own finest texture."""
 
@@ -60,21 +72,23 @@ class Wiener(Output):
     def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
         """See `Output.forward`."""
         opponent = decoded.new_tensor(OPPONENT)
-        level = self.strength * error_level(_rotate(degraded, opponent))
+        seen = _rotate(degraded, opponent)
+        enlarged = _slope(undo, degraded, noise_level(seen).mean(dim=1, keepdim=True))
+        level = self.strength * error_level(seen, enlarged.mean(dim=(2, 3), keepdim=True))
         undone = _rotate(undo(degraded), opponent)
-        noise_variance = (level * _slope(undo, degraded, level.mean(dim=1, keepdim=True))) ** 2
         estimate = _rotate(decoded, opponent)
         for _ in range(self.num_rounds):
-            estimate = self.filter(undone, estimate, noise_variance)
+            estimate = self.filter(undone, estimate, (level * enlarged) ** 2, coarseness(seen))
         return _rotate(estimate, opponent.T)
 
-    def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor) -> Tensor:
+    def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor, ratio: Tensor) -> Tensor:
         """Filter once.
 
         Args:
             noisy: Channels with independent noise, shape (B, C, H, W).
             pilot: Estimate of them without noise, same shape.
-            noise_variance: Variance of the noise, same shape.
+            noise_variance: Variance of the noise at the finest scale, same shape.
+            ratio: Factor of its standard deviation from each scale to the next coarser one, shape (B, C, 1, 1).
         """
         height, width = noisy.shape[-2:]
         patch = self.patch_px
@@ -84,21 +98,58 @@ class Wiener(Output):
             F.pad(channels, padding, mode="replicate") for channels in (noisy, pilot, noise_variance)
         )
         basis = cosine_basis(patch).to(noisy)
+        spectrum = ratio[..., None, None] ** (2 * octaves(patch).to(noisy)[:, None])
         total, weights = torch.zeros_like(noisy), torch.zeros_like(noisy)
         # One shift of the patch grid at a time: the memory of one image instead of one of every patch.
         for top in range(0, patch, self.stride_px):
             for left in range(0, patch, self.stride_px):
                 area = (..., slice(top, top - patch or None), slice(left, left - patch or None))
-                filtered, weight = _filter_patches(noisy[area], pilot[area], noise_variance[area], basis)
+                filtered, weight = _filter_patches(noisy[area], pilot[area], noise_variance[area], spectrum, basis)
                 total[area] += filtered
                 weights[area] += weight
         return (total / weights)[..., patch : patch + height, patch : patch + width]
 
 
-def error_level(channels: Tensor) -> Tensor:
-    """Standard deviation of what is not photo in each channel, noise and coding errors, shape (B, C, 1, 1)."""
-    noise_variance = (noise_level(channels) ** 2 - PHOTO_LEVEL**2).clamp(min=0)
+def error_level(channels: Tensor, enlarged: Tensor) -> Tensor:
+    """Standard deviation of what is not photo in each channel, noise and coding errors, shape (B, C, 1, 1).
+
+    Args:
+        channels: What was seen, shape (B, C, H, W).
+        enlarged: How much undoing the damage enlarges it, shape (B, 1, 1, 1): the texture of a dark photo is dark too.
+    """
+    photo = PHOTO_LEVEL / enlarged.clamp(min=1)
+    noise_variance = (noise_level(channels) ** 2 - photo**2).clamp(min=0)
     return (noise_variance + blocking_level(channels) ** 2).sqrt()
+
+
+def coarseness(channels: Tensor) -> Tensor:
+    """Factor of the noise's standard deviation from the finest scale to the next, 1 for white noise, (B, C, 1, 1).
+
+    Cameras interpolate colours, reduce noise and resize, all of which takes more of the fine noise than of the coarse.
+    Where the coarser scale shows the photo, or hardly more noise, noise is taken for white.
+    """
+    fine = noise_level(channels)
+    if min(channels.shape[-2:]) < 4 * SMALLEST_SCALE:
+        return torch.ones_like(fine)
+    # White noise becomes half of itself when four pixels are averaged.
+    coarse, coarser = (scale * noise_level(F.avg_pool2d(channels, scale)) for scale in (2, 4))
+    factor, next_factor = coarse / fine.clamp(min=1e-6), coarser / coarse.clamp(min=1e-6)
+    is_coloured = ((factor - WHITE) / (COLOURED - WHITE)).clamp(0, 1)
+    is_noise = ((PHOTO_COARSENESS - factor) / (PHOTO_COARSENESS - COARSEST)).clamp(0, 1)
+    is_noise = is_noise * ((GROWTH - next_factor / factor.clamp(min=1e-6)) / (GROWTH - 1)).clamp(0, 1)
+    return 1 + is_noise * is_coloured * (factor.clamp(1, COARSEST) - 1)
+
+
+def octaves(size: int) -> Tensor:
+    """How many scales below the finest each cosine lies, shape (size, size), at most 1.5.
+
+    Example:
+        >>> octaves(8)[0, [0, 2, 4, 7]]
+        tensor([1.5000, 1.4594, 0.4594, 0.0000])
+    """
+    frequency = torch.maximum(torch.arange(size)[:, None], torch.arange(size))
+    # The finest diagonal wavelets see the upper half of the frequencies, around 11/16 of the highest.
+    return (11 / 16 * size / frequency.clamp(min=1e-6)).log2().clamp(0, 1.5)
 
 
 def cosine_basis(size: int) -> Tensor:
@@ -114,9 +165,11 @@ def cosine_basis(size: int) -> Tensor:
     return basis.float()
 
 
-def _filter_patches(noisy: Tensor, pilot: Tensor, noise_variance: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+def _filter_patches(
+    noisy: Tensor, pilot: Tensor, noise_variance: Tensor, spectrum: Tensor, basis: Tensor
+) -> tuple[Tensor, Tensor]:
     """Filter the patches of one grid; returns their weighted pixels and weights, both shape (B, C, H, W)."""
-    variance = F.avg_pool2d(noise_variance, len(basis))[..., :, None, :, None]
+    variance = F.avg_pool2d(noise_variance, len(basis))[..., :, None, :, None] * spectrum
     power = _to_cosines(pilot, basis) ** 2
     gain = power / (power + variance).clamp(min=1e-12)
     # The mean of a patch is left alone: a gain on it would darken the picture. Without noise everything is.

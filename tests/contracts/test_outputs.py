@@ -13,7 +13,7 @@ from modules.noise_level import noise_level
 from modules.outputs.base import Output
 from modules.outputs.blocking_level import blocking_level
 from modules.outputs.decoded import Decoded
-from modules.outputs.wiener import Wiener, cosine_basis
+from modules.outputs.wiener import Wiener, coarseness, cosine_basis
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
@@ -98,7 +98,7 @@ def test_the_weights_are_those_of_the_formula():
     from modules.outputs.wiener import _filter_patches, _to_cosines
 
     basis = cosine_basis(8)
-    filtered, weight = _filter_patches(noisy, pilot, variance, basis)
+    filtered, weight = _filter_patches(noisy, pilot, variance, torch.ones(1, 1, 1, 8, 1, 8), basis)
     coefficients = _to_cosines(filtered / weight, basis)[0, 0, 0, :, 0]
     np.testing.assert_allclose(coefficients.numpy(), expected * gain, atol=1e-5)
     np.testing.assert_allclose(float(weight[0, 0, 0, 0]), 1 / (gain**2).sum(), rtol=1e-5)
@@ -138,3 +138,17 @@ def test_blocks_are_found_at_any_phase_and_only_where_there_are_any(photo):
 def test_wrong_settings_are_named(settings, named):
     with pytest.raises(ValueError, match=named):
         Wiener(**settings)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25])
+def test_white_noise_on_a_photo_is_taken_for_white(photo, sigma):
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(sigma)) * sigma / 255
+    assert float(coarseness(photo + noise).max()) < 1.1
+
+
+def test_noise_that_a_camera_smoothed_is_found_coarser():
+    noise = torch.randn(3, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    kernel = torch.tensor([[0.15, 0.7, 0.15]])
+    smoothed = torch.nn.functional.conv2d(noise, (kernel.T @ kernel)[None, None], padding=1)
+    assert float(coarseness(noise.transpose(0, 1)).max()) < 1.02
+    assert 1.1 < float(coarseness(smoothed.transpose(0, 1)).mean()) <= 1.7

@@ -70,7 +70,7 @@ class Guidance:
         self.fit_target = self._reduce(degraded)
         self.alignment.begin(degraded, generators)
         self._optimizers = {}
-        if parameters := list(self.alignment.parameters()):
+        if parameters := self.alignment.learnt_parameters():
             self._optimizers["alignment"] = self.make_optimizer(parameters)
         for kind, terms, target in (
             ("loss", self.losses, degraded),
@@ -141,14 +141,17 @@ class Guidance:
             samples: Decoded predictions of all chains, without graph.
             timestep: Current timestep.
         """
-        self.alignment.requires_grad_(False)
+        parameters = self.alignment.learnt_parameters()
+        for parameter in parameters:
+            parameter.requires_grad_(False)
         redegraded = self.alignment(restored)
         with torch.no_grad():
             redegraded_samples = torch.cat([redegraded.detach(), self.alignment(samples)[len(restored) :]])
         state = State(restored, redegraded, self.degraded, samples, redegraded_samples)
         self._train_discriminators("loss", self.losses, state, timestep)
         (gradient,) = torch.autograd.grad(self._sum(self.losses, state, timestep), latents)
-        self.alignment.requires_grad_(True)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
         size = gradient[0].numel() if self.settings.scale == "per_latent" else 1
         return self.settings.strength * size * gradient
 

@@ -85,11 +85,12 @@ class LDRPS(Restorer):
         """See `Restorer.load`."""
         self.backbone.load()
         self.prior.load(self.backbone.folder)
+        self.alignment.load()
 
     def weights_sha256(self) -> str:
         """See `Restorer.weights_sha256`."""
         self.load()
-        return hash_weights(torch.nn.ModuleList([self.backbone, self.prior]))
+        return hash_weights(torch.nn.ModuleList([self.backbone, self.prior, self.alignment.pretrained]))
 
     @torch.no_grad()
     def restore(

@@ -1,0 +1,128 @@
+"""What light and air did to a photo: guessed by a network that learnt it from photos, refined while sampling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modules.alignment.base import Alignment
+from modules.backbones.loading import FAILURES, reason, source
+from modules.networks.first_guess import FirstGuess, Guess
+
+FRAME_CONTRAST = 3 / 255
+"""Lines at the border of a picture that differ by no more than this are a frame."""
+
+SMALLEST_CONTENT = 0.25
+"""Share of a side that must be left inside a frame; a picture that is plain nearly everywhere has none."""
+
+
+class LightAndHaze(Alignment):
+    """psi(x) = t (L x ** gamma) + (1 - t) A, with smooth maps t and L of transmission and illumination.
+
+    A small network looks at a small copy of the photo and says how psi starts; where it is not sure that anything is
+    wrong, psi starts as the identity. All maps have 8 x 8 knots, whatever the size of the picture. What is restored
+    keeps ``t >= 1 - min(y / A)``, so that no channel becomes negative.
+
+    Args:
+        weights: Folder of the `FirstGuess`; ``package:`` paths lie in an installed package.
+
+    References:
+        Koschmieder 1924 (haze); Land and McCann 1971, Lightness and Retinex Theory (smooth illumination); He et al.
+        2009, Single Image Haze Removal Using Dark Channel Prior, Eq. 1.
+    """
+
+    network: Any
+    """The `FirstGuess`, there once its weights are read."""
+
+    def __init__(self, weights: str = "package:ldrps/pretrained/mini/first_guess") -> None:
+        super().__init__()
+        self.weights = weights
+
+    def load(self) -> None:
+        """See `Alignment.load`."""
+        if hasattr(self, "network"):
+            return
+        try:
+            network = FirstGuess.from_pretrained(source(self.weights), torch_dtype=torch.float32)
+        except FAILURES as error:
+            raise ValueError(
+                f"weights {self.weights!r} of the first guess cannot be read ({reason(error)}): give a folder that "
+                "`ldrps fit --config train/first_guess` exported, or use the preset blind, which needs none"
+            ) from error
+        self.network = network.requires_grad_(False).eval()
+
+    @property
+    def pretrained(self) -> nn.ModuleList:
+        """See `Alignment.pretrained`."""
+        return nn.ModuleList([self.network] if hasattr(self, "network") else [])
+
+    @torch.no_grad()
+    def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
+        """See `Alignment.begin`."""
+        self.load()
+        self.network.to(degraded.device)
+        guesses = [self._guess(image[None]) for image in degraded.float()]
+        _, log_gain, log_gamma, thickness, airlight = (
+            torch.cat(rows).to(degraded) for rows in zip(*guesses, strict=True)
+        )
+        self.log_gain = nn.Parameter(log_gain)
+        self.log_gamma = nn.Parameter(log_gamma)
+        self.thickness = nn.Parameter(thickness)
+        self.airlight = nn.Parameter(airlight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See `Alignment.forward`."""
+        return self.damage.apply(images)
+
+    @torch.no_grad()
+    def invert(self, degraded: Tensor) -> Tensor:
+        """See `Alignment.invert`."""
+        return self.damage.undo(degraded).clamp(0, 1)
+
+    @property
+    def damage(self) -> Guess:
+        """What psi does, as far as it is learnt; shapes in `Guess`."""
+        presence = self.airlight.new_zeros(len(self.airlight), 2)
+        return Guess(presence, self.log_gain, self.log_gamma, self.thickness, self.airlight)
+
+    def _guess(self, image: Tensor) -> Guess:
+        """Guess one picture, shape (1, 3, H, W), by what lies inside its frame."""
+        height, width = image.shape[-2:]
+        top, bottom, left, right = content(image[0])
+        guess = self.network.sure(image[..., top:bottom, left:right])
+        if (bottom - top, right - left) == (height, width):
+            return guess
+        # The knots lie where they are looked for: evenly over the whole picture, those outside as the nearest inside.
+        knots = guess.thickness.shape[-1]
+        scale = height / (bottom - top), width / (right - left)
+        shift = (height - top - bottom) / (bottom - top), (width - left - right) / (right - left)
+        matrix = image.new_tensor([[[scale[1], 0, shift[1]], [0, scale[0], shift[0]]]])
+        places = F.affine_grid(matrix, [1, 1, knots, knots], align_corners=False)
+        log_gain, thickness = (
+            F.grid_sample(grid, places, padding_mode="border", align_corners=False)
+            for grid in (guess.log_gain, guess.thickness)
+        )
+        return guess._replace(log_gain=log_gain, thickness=thickness)
+
+
+def content(image: Tensor) -> tuple[int, int, int, int]:
+    """Where the picture lies inside a plain frame, such as a scan's: top, bottom, left, right.
+
+    Args:
+        image: Shape (3, H, W), range [0, 1].
+
+    Example:
+        >>> scan = torch.ones(3, 20, 20)
+        >>> scan[:, 4:15, 2:18] = torch.rand(3, 11, 16)
+        >>> content(scan)
+        (4, 15, 2, 18)
+    """
+    edges = []
+    for along in (2, 1):
+        contrast = (image.amax(dim=along) - image.amin(dim=along)).amax(dim=0)
+        inside = (contrast > FRAME_CONTRAST).nonzero().flatten().tolist() or [0]
+        first, end = inside[0], inside[-1] + 1
+        edges += [first, end] if end - first >= SMALLEST_CONTENT * len(contrast) else [0, len(contrast)]
+    return edges[0], edges[1], edges[2], edges[3]
