@@ -26,11 +26,21 @@ def noise_level(channels: Tensor) -> Tensor:
     References:
         Donoho and Johnstone 1994, Ideal spatial adaptation by wavelet shrinkage, Sec. 4.2.
     """
-    batch, count, height, width = channels.shape
-    if min(height, width) < len(DAUBECHIES_2):
-        return channels.new_zeros(batch, count, 1, 1)
+    if min(channels.shape[-2:]) < len(DAUBECHIES_2):
+        return channels.new_zeros(*channels.shape[:2], 1, 1)
+    return robust_deviation(noise_coefficients(channels).flatten(2))[..., None, None]
+
+
+def noise_coefficients(channels: Tensor) -> Tensor:
+    """Finest diagonal wavelet coefficients, shape (B, C, H', W'); row i stands for the four rows from 2 i on."""
     high_pass = channels.new_tensor(DAUBECHIES_2)
-    diagonal = F.conv2d(channels.flatten(0, 1)[:, None], torch.outer(high_pass, high_pass)[None, None], stride=2)
-    sizes = diagonal.abs().flatten(1)
+    kernel = torch.outer(high_pass, high_pass)[None, None]
+    diagonal = F.conv2d(channels.flatten(0, 1)[:, None], kernel, stride=2)
+    return diagonal.view(*channels.shape[:2], *diagonal.shape[-2:])
+
+
+def robust_deviation(coefficients: Tensor) -> Tensor:
+    """Standard deviation by the median size of those coefficients in the last dimension that are not exactly zero."""
+    sizes = coefficients.abs()
     sizes = torch.where(sizes > 1e-6, sizes, torch.nan)
-    return (sizes.nanmedian(dim=1).values.nan_to_num(0) / NORMAL_MEDIAN).view(batch, count, 1, 1)
+    return sizes.nanmedian(dim=-1).values.nan_to_num(0) / NORMAL_MEDIAN

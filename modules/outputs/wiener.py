@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.noise_level import noise_level
 from modules.outputs.base import Output, Undo
-from modules.outputs.blocking_level import blocking_level
+from modules.outputs.photo_noise import find_noise
 
 OPPONENT = (
     (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
@@ -16,21 +15,6 @@ OPPONENT = (
     (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
 )
 """Orthonormal brightness and two colour differences: photos and their noise are nearly independent across them."""
-
-WHITE, COLOURED = 1.2, 1.5
-"""Factor from the finest scale to the next up to which noise is taken for white, and from which on it is not."""
-
-COARSEST, PHOTO_COARSENESS = 1.7, 2.1
-"""Factor up to which it is the noise's, and from which on it is the photo's own."""
-
-GROWTH = 1.15
-"""Growth of that factor with the next scale at which a photo is seen behind noise; of noise alone it shrinks."""
-
-SMALLEST_SCALE = 16
-"""Pixels a side below which a picture says nothing of noise at a scale."""
-
-PHOTO_LEVEL = 2 / 255
-"""Noise level that sharp photos without noise seem to have: their own finest texture."""
 
 
 class Wiener(Output):
@@ -73,12 +57,13 @@ class Wiener(Output):
         """See `Output.forward`."""
         opponent = decoded.new_tensor(OPPONENT)
         seen = _rotate(degraded, opponent)
-        enlarged = _slope(undo, degraded, noise_level(seen).mean(dim=1, keepdim=True))
-        level = self.strength * error_level(seen, enlarged.mean(dim=(2, 3), keepdim=True))
+        noise = find_noise(seen, brightness=degraded.mean(dim=1, keepdim=True))
+        enlarged = _slope(undo, degraded, noise.level.mean(dim=1, keepdim=True))
+        variance = (self.strength * enlarged) ** 2 * noise.variance(enlarged.mean(dim=(2, 3), keepdim=True))
         undone = _rotate(undo(degraded), opponent)
         estimate = _rotate(decoded, opponent)
         for _ in range(self.num_rounds):
-            estimate = self.filter(undone, estimate, (level * enlarged) ** 2, coarseness(seen))
+            estimate = self.filter(undone, estimate, variance, noise.coarseness)
         return _rotate(estimate, opponent.T)
 
     def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor, ratio: Tensor) -> Tensor:
@@ -108,36 +93,6 @@ class Wiener(Output):
                 total[area] += filtered
                 weights[area] += weight
         return (total / weights)[..., patch : patch + height, patch : patch + width]
-
-
-def error_level(channels: Tensor, enlarged: Tensor) -> Tensor:
-    """Standard deviation of what is not photo in each channel, noise and coding errors, shape (B, C, 1, 1).
-
-    Args:
-        channels: What was seen, shape (B, C, H, W).
-        enlarged: How much undoing the damage enlarges it, shape (B, 1, 1, 1): the texture of a dark photo is dark too.
-    """
-    photo = PHOTO_LEVEL / enlarged.clamp(min=1)
-    noise_variance = (noise_level(channels) ** 2 - photo**2).clamp(min=0)
-    return (noise_variance + blocking_level(channels) ** 2).sqrt()
-
-
-def coarseness(channels: Tensor) -> Tensor:
-    """Factor of the noise's standard deviation from the finest scale to the next, 1 for white noise, (B, C, 1, 1).
-
-    Cameras interpolate colours, reduce noise and resize, all of which takes more of the fine noise than of the coarse.
-    Where the coarser scale shows the photo, or hardly more noise, noise is taken for white.
-    """
-    fine = noise_level(channels)
-    if min(channels.shape[-2:]) < 4 * SMALLEST_SCALE:
-        return torch.ones_like(fine)
-    # White noise becomes half of itself when four pixels are averaged.
-    coarse, coarser = (scale * noise_level(F.avg_pool2d(channels, scale)) for scale in (2, 4))
-    factor, next_factor = coarse / fine.clamp(min=1e-6), coarser / coarse.clamp(min=1e-6)
-    is_coloured = ((factor - WHITE) / (COLOURED - WHITE)).clamp(0, 1)
-    is_noise = ((PHOTO_COARSENESS - factor) / (PHOTO_COARSENESS - COARSEST)).clamp(0, 1)
-    is_noise = is_noise * ((GROWTH - next_factor / factor.clamp(min=1e-6)) / (GROWTH - 1)).clamp(0, 1)
-    return 1 + is_noise * is_coloured * (factor.clamp(1, COARSEST) - 1)
 
 
 def octaves(size: int) -> Tensor:

@@ -13,7 +13,8 @@ from modules.noise_level import noise_level
 from modules.outputs.base import Output
 from modules.outputs.blocking_level import blocking_level
 from modules.outputs.decoded import Decoded
-from modules.outputs.wiener import Wiener, coarseness, cosine_basis
+from modules.outputs.photo_noise import find_noise
+from modules.outputs.wiener import Wiener, cosine_basis
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
@@ -22,6 +23,10 @@ CLASSES = concrete_subclasses(modules.outputs, Output)
 
 def same(images):
     return images
+
+
+def coarseness(channels):
+    return find_noise(channels, channels.mean(dim=1, keepdim=True)).coarseness
 
 
 def mean_squared(first, second):
@@ -152,3 +157,19 @@ def test_noise_that_a_camera_smoothed_is_found_coarser():
     smoothed = torch.nn.functional.conv2d(noise, (kernel.T @ kernel)[None, None], padding=1)
     assert float(coarseness(noise.transpose(0, 1)).max()) < 1.02
     assert 1.1 < float(coarseness(smoothed.transpose(0, 1)).mean()) <= 1.7
+
+
+def test_noise_that_grows_with_the_light_is_found_where_it_is(photo):
+    # Standard deviation 0.02 in the dark, 0.1 in the light: as shot noise, and steeper.
+    truth = 0.02 + 0.08 * photo.mean(dim=1, keepdim=True)
+    noisy = photo + truth * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    found = find_noise(noisy, noisy.mean(dim=1, keepdim=True))
+    assert float((found.level * found.by_brightness / truth).log().abs().mean()) < 0.2
+    assert float((found.level / truth).log().abs().mean()) > 0.25
+
+
+def test_even_noise_is_found_even(photo):
+    noise = 0.06 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    found = find_noise(photo + noise, (photo + noise).mean(dim=1, keepdim=True))
+    assert float(found.level.mean()) == pytest.approx(0.06, rel=0.06)
+    assert 0.85 < float(found.by_brightness.min()) <= float(found.by_brightness.max()) < 1.2

@@ -17,6 +17,7 @@ from degradations.missing.free_form_mask import FreeFormMask
 from degradations.missing.random_mask import RandomMask
 from degradations.noise.camera_noise import CameraNoise
 from degradations.noise.gaussian_noise import GaussianNoise
+from degradations.noise.mosaic import Mosaic
 from degradations.noise.poisson_noise import PoissonNoise
 from degradations.noise.salt_and_pepper import SaltAndPepper
 from degradations.noise.speckle_noise import SpeckleNoise
@@ -43,6 +44,7 @@ HARMLESS = [
     HazyScene((1, 1)),
     LowLight((0, 0), (1, 1)),
     Maybe(Grey(), 0.0),
+    Mosaic((0, 0)),
     PoissonNoise(scale=(0, 0)),
     Rain((0, 0)),
     RandomMask((0, 0)),
@@ -114,6 +116,19 @@ def test_camera_noise_is_affine_in_linear_light():
         noisy = CameraNoise((0.004, 0.004), (0.01, 0.01))(even(level), generators(0))
         before, after = (to_linear(values.double()) for values in (even(level)[:1, :1, :1, :1], noisy))
         check_moments(after, float((0.004 * before + 0.01**2).sqrt()), float(before))
+
+
+def test_a_mosaic_keeps_what_was_seen_and_means_what_was_not(pictures):
+    seen = Mosaic()(pictures, generators(0, 1, 2, 3))
+    for channel, row, column in ((0, 0, 0), (1, 0, 1), (1, 1, 0), (2, 1, 1)):
+        kept, original = (images[:, channel, row::2, column::2] for images in (seen, pictures))
+        torch.testing.assert_close(kept, original, atol=1e-5, rtol=0)
+    linear = [to_linear(images.double()) for images in (seen, pictures)]
+    green = linear[1][:, 1]
+    around = (
+        green[:, 1:-3:2, 2:-2:2] + green[:, 3:-1:2, 2:-2:2] + green[:, 2:-2:2, 1:-3:2] + green[:, 2:-2:2, 3:-1:2]
+    ) / 4
+    torch.testing.assert_close(linear[0][:, 1, 2:-2:2, 2:-2:2], around, atol=1e-4, rtol=0)
 
 
 def to_linear(srgb):
