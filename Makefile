@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
-	bench-degradations bench-harness docs docs-figures clean
+	bench-harm bench-degradations bench-harness docs docs-figures clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -39,6 +39,9 @@ bench-quality: $(VENV)/.installed ## Restore every suite, beside simple tools (h
 
 bench-ablation: $(VENV)/.installed ## Change one part of the blind preset at a time: make bench-ablation DATA=folder
 	$(BIN)/python -m tests.benchmarks.ablation --data "$(DATA)"
+
+bench-harm: $(VENV)/.installed ## Restore photos that nothing is wrong with, show the worst: make bench-harm DATA=folder
+	$(BIN)/python -m tests.benchmarks.harm --data "$(DATA)" --output runs/harm
 
 bench-priors: $(VENV)/.installed ## Give the blind preset one semantic prior after another: make bench-priors DATA=folder
 	$(BIN)/python -m tests.benchmarks.priors --data "$(DATA)"

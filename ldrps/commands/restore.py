@@ -12,6 +12,9 @@ WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
 AUTO_PRESETS = ("blind", "best")
 """Where `ldrps restore` looks for text by itself; every other preset says which prior it wants."""
 
+COLORIZATION = {"num_samples": 8}
+"""What `--colorize` adds. Photos without colour are left as they are otherwise: most were taken that way."""
+
 
 @dataclass(frozen=True)
 class Restore:
@@ -30,6 +33,7 @@ class Restore:
         prior: Semantic prior: auto, null, text, prompt_file, mllm, endpoint, da_clip, da_clip_adapter, a YAML file or a
             class path (auto).
         prompt: What the restored photos should show.
+        colorize: Give photos without colour the colour that the model expects.
         backbone: Folder or hub id of a Stable Diffusion model (mini).
         seed: Seed of the run (that of the preset, 0).
         batch_size: Images restored together.
@@ -44,6 +48,7 @@ class Restore:
     overwrite: bool = False
     prior: str | None = field(default=None, metadata=option(metavar="X"))
     prompt: str | None = field(default=None, metadata=option(metavar="TEXT"))
+    colorize: bool = False
     backbone: str | None = field(default=None, metadata=option(metavar="X"))
     seed: int | None = field(default=None, metadata=option(metavar="N"))
     batch_size: int = field(default=1, metadata=option(metavar="N"))
@@ -65,6 +70,8 @@ class Restore:
             model["prior"] = {"class_path": "modules.priors.text.Text", "init_args": {"prompt": self.prompt}}
         if self.backbone is not None:
             model["backbone"] = {"init_args": {"path": self.backbone}}
+        if self.colorize:
+            model["colorization"] = COLORIZATION
         if self.seed is not None:
             model["seed"] = self.seed
         settings = read_presets(self.config[:1])

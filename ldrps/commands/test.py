@@ -6,6 +6,7 @@ from typing import Any
 
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
+from ldrps.commands.restore import COLORIZATION
 from ldrps.configuration.arguments import one_each
 
 WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
@@ -27,6 +28,7 @@ class Test:
         output: Run folder.
         config: Restorer, a preset name or YAML file; may be repeated for several in one table (blind).
         protocol: How to measure.
+        colorize: Let the restorers colour photos without colour, whoever took it away.
         no_baselines: Leave the simple tools out.
         resume: Go on with a run folder.
         seed: Seed of the damage.
@@ -44,6 +46,7 @@ class Test:
     output: str = field(metadata=option("-o", metavar="RUN"))
     config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
     protocol: str = field(default="default", metadata=option("-p", metavar="X"))
+    colorize: bool = False
     no_baselines: bool = False
     resume: bool = False
     seed: int = field(default=0, metadata=option(metavar="N"))
@@ -111,6 +114,7 @@ def run(arguments: Sequence[str]) -> int:
     if not is_everyday(arguments):
         return lightning.run("test", arguments)
     options, changes = parse("test", Test, arguments)
-    about_models = [change for change in one_each(changes) if change.startswith("--model.")]
+    about_models = [f"--model.colorization={COLORIZATION}"] if options.colorize else []
+    about_models += [change for change in one_each(changes) if change.startswith("--model.")]
     others = [change for change in one_each(changes) if not change.startswith("--model.")]
     return lightning.run_verb("test", lambda: options.settings(about_models), others)

@@ -33,7 +33,6 @@ class FirstGuessTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``first_guess``.
-        weights: Folder of weights to go on from, which says the form of the network too; None starts at random.
     """
 
     def __init__(
@@ -47,25 +46,21 @@ class FirstGuessTraining(Training):
         weight_decay: float = 1e-4,
         warmup_steps: int = 300,
         export_dir: str | None = None,
-        weights: str | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
         self.degradation = degradation
         self.ordinary_weight = ordinary_weight
         self.presence_weight = presence_weight
-        if weights is None:
-            network = FirstGuess(widths=tuple(widths), num_blocks=num_blocks)
-        else:
-            network = FirstGuess.from_pretrained(weights, torch_dtype=torch.float32).train()
+        network = FirstGuess(widths=tuple(widths), num_blocks=num_blocks)
         self.network = network.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Error of the restored copies and of the presence."""
         target, degraded, present = self._damage(batch["image"], self._generators(len(batch["image"])))
         guess: Guess = self.network(degraded)
-        light, haze = guess.presence.sigmoid().unbind(dim=1)
         # A small slope beyond white keeps the gradient of what is too bright.
-        error = F.smooth_l1_loss(guess.believed(light, haze).undo(degraded), target, beta=0.05, reduction="none")
+        restored = guess.as_sure().undo(self.network.reduce(degraded))
+        error = F.smooth_l1_loss(restored, target, beta=0.05, reduction="none")
         weight = torch.where(present.any(dim=1), 1.0, self.ordinary_weight)
         restoration = (error.mean(dim=(1, 2, 3)) * weight).mean()
         presence = F.binary_cross_entropy_with_logits(guess.presence, present.float())
@@ -79,8 +74,8 @@ class FirstGuessTraining(Training):
         numbers = range(batch_idx * size, (batch_idx + 1) * size)
         target, degraded, present = self._damage(batch["image"], generators_for(0, numbers))
         guess: Guess = self.network(degraded)
-        light, haze = guess.presence.sigmoid().unbind(dim=1)
-        restored = guess.believed(light, haze).undo(degraded).clamp(0, 1)
+        degraded = self.network.reduce(degraded)
+        restored = guess.as_sure().undo(degraded).clamp(0, 1)
         before, after = decibels(degraded, target), decibels(restored, target)
         has_light, has_haze = present.unbind(dim=1)
         stops = (restored.mean(dim=(1, 2, 3)) / target.mean(dim=(1, 2, 3))).log2().abs()
@@ -108,14 +103,14 @@ class FirstGuessTraining(Training):
 
     @torch.no_grad()
     def _damage(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor, Tensor]:
-        """Small clean copies, small degraded copies, and whether light and air are wrong, shape (B, 2)."""
+        """Small clean copies, degraded photos, and whether light and air are wrong, shape (B, 2)."""
         parameters = self.degradation.sample_parameters(generators)
         # Half precision would show in dark photos, and damage mixes precisions.
         with torch.autocast(images.device.type, enabled=False):
             degraded = self.degradation.degrade(images, parameters)
         words = self.degradation.words(parameters)
         present = [[not LIGHT.isdisjoint(own), not HAZE.isdisjoint(own)] for own in words]
-        return self.network.reduce(images), self.network.reduce(degraded), torch.tensor(present, device=images.device)
+        return self.network.reduce(images), degraded, torch.tensor(present, device=images.device)
 
 
 def decibels(images: Tensor, target: Tensor) -> Tensor:

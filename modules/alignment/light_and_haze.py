@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
+from modules.alignment.ordinary_photos import greyness
 from modules.backbones.loading import FAILURES, reason, source
 from modules.networks.first_guess import FirstGuess, Guess
 
@@ -42,16 +43,8 @@ class LightAndHaze(Alignment):
 
     def load(self) -> None:
         """See `Alignment.load`."""
-        if hasattr(self, "network"):
-            return
-        try:
-            network = FirstGuess.from_pretrained(source(self.weights), torch_dtype=torch.float32)
-        except FAILURES as error:
-            raise ValueError(
-                f"weights {self.weights!r} of the first guess cannot be read ({reason(error)}): give a folder that "
-                "`ldrps fit --config train/first_guess` exported, or use the preset blind, which needs none"
-            ) from error
-        self.network = network.requires_grad_(False).eval()
+        if not hasattr(self, "network"):
+            self.network = read_first_guess(self.weights)
 
     @property
     def pretrained(self) -> nn.ModuleList:
@@ -91,7 +84,11 @@ class LightAndHaze(Alignment):
         """Guess one picture, shape (1, 3, H, W), by what lies inside its frame."""
         height, width = image.shape[-2:]
         top, bottom, left, right = content(image[0])
-        guess = self.network.sure(image[..., top:bottom, left:right])
+        inside = image[..., top:bottom, left:right]
+        # In the dark colours are small, and noise has colours of its own.
+        small = self.network.reduce(inside)
+        bright = (small * (0.5 / small.mean().clamp(min=1e-3)).clamp(min=1)).clamp(max=1)
+        guess = _without_tint(self.network(inside).as_sure(), greyness(bright).view(-1, 1, 1, 1))
         if (bottom - top, right - left) == (height, width):
             return guess
         # The knots lie where they are looked for: evenly over the whole picture, those outside as the nearest inside.
@@ -105,6 +102,32 @@ class LightAndHaze(Alignment):
             for grid in (guess.log_gain, guess.thickness)
         )
         return guess._replace(log_gain=log_gain, thickness=thickness)
+
+
+def read_first_guess(weights: str) -> FirstGuess:
+    """Read the weights of the first guess.
+
+    Raises:
+        ValueError: If they are missing or do not fit; one sentence with the remedy.
+    """
+    try:
+        network: FirstGuess = FirstGuess.from_pretrained(source(weights), torch_dtype=torch.float32)
+    except FAILURES as error:
+        raise ValueError(
+            f"weights {weights!r} of the first guess cannot be read ({reason(error)}): give a folder that "
+            "`ldrps fit --config train/first_guess` exported, or use the preset statistics, which needs none"
+        ) from error
+    return network.requires_grad_(False).eval()
+
+
+def _without_tint(guess: Guess, share: Tensor) -> Guess:
+    """The guess with this share of the channels' differences gone: what has no colour has no colour cast either."""
+    means = (values.mean(dim=1, keepdim=True) for values in (guess.log_gain, guess.log_gamma, guess.airlight))
+    log_gain, log_gamma, airlight = (
+        torch.lerp(values, mean.expand_as(values), share)
+        for values, mean in zip((guess.log_gain, guess.log_gamma, guess.airlight), means, strict=True)
+    )
+    return guess._replace(log_gain=log_gain, log_gamma=log_gamma, airlight=airlight)
 
 
 def content(image: Tensor) -> tuple[int, int, int, int]:

@@ -16,6 +16,16 @@ DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
 LARGEST_LOG_GAMMA = 1.1
 """Bound of the tone curve's exponent: between 1/3 and 3; real dark photos go up to 2.6."""
 
+HISTOGRAM_SIDE = 128
+"""Side in pixels of the copy whose histogram is told: larger than the one that is looked at, since averages hide how
+black the blackest and how white the whitest place is."""
+
+HISTOGRAM_WIDTH = 40
+"""Numbers that the histogram becomes."""
+
+QUANTILES = (0.002, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.998)
+"""Shares of the pixels below the values that are told."""
+
 
 class Guess(NamedTuple):
     """What the network says of B photos; grids are smooth maps over the picture, to be enlarged bilinearly.
@@ -47,6 +57,10 @@ class Guess(NamedTuple):
         return self._replace(
             log_gain=self.log_gain * light, log_gamma=self.log_gamma * light, thickness=self.thickness * haze
         )
+
+    def as_sure(self) -> "Guess":
+        """The guess as far as the network believes it itself, as in training."""
+        return self.believed(*self.presence.sigmoid().unbind(dim=1))
 
     def apply(self, images: Tensor) -> Tensor:
         """Damage images, shape (K * B, 3, H, W), rows ``chain * B + image``, nominally in [0, 1]."""
@@ -81,15 +95,12 @@ class Guess(NamedTuple):
 
 
 class FirstGuess(ModelMixin, ConfigMixin):
-    """A convolutional network on a small copy of the photo, without normalisation layers, which would hide brightness.
+    """A network on a small copy of the photo and on its histogram, without normalisation, which would hide brightness.
 
     Args:
         image_size: Side in pixels of the copy, to which a photo of any shape is reduced.
         widths: Channels at a half, a quarter and an eighth of that side.
         num_blocks: Residual blocks at each of these.
-        light_gate: Logits of presence below which wrong light is not believed, and above which it is: quantiles over
-            held-out photos that nothing is wrong with, so that hardly any of them is touched.
-        haze_gate: The same for haze.
     """
 
     @register_to_config
@@ -98,8 +109,6 @@ class FirstGuess(ModelMixin, ConfigMixin):
         image_size: int = 64,
         widths: tuple[int, ...] = (32, 64, 112),
         num_blocks: int = 2,
-        light_gate: tuple[float, float] = (0.0, 3.0),
-        haze_gate: tuple[float, float] = (0.0, 3.0),
     ) -> None:
         super().__init__()
         self.image_size = image_size
@@ -111,8 +120,9 @@ class FirstGuess(ModelMixin, ConfigMixin):
             in_channels = width
         self.body = nn.Sequential(*layers)
         # What the whole picture says is told to every place of it.
+        self.histogram = nn.Sequential(nn.Linear(2 * 5 * len(QUANTILES), HISTOGRAM_WIDTH), nn.SiLU())
         self.whole = nn.Sequential(
-            nn.Linear(2 * in_channels, in_channels), nn.SiLU(), nn.Linear(in_channels, in_channels)
+            nn.Linear(2 * in_channels + HISTOGRAM_WIDTH, in_channels), nn.SiLU(), nn.Linear(in_channels, in_channels)
         )
         self.mix = ResidualBlock(in_channels, nn.SiLU())
         self.local_head = nn.Conv2d(in_channels, 2, 3, padding=1)
@@ -123,9 +133,9 @@ class FirstGuess(ModelMixin, ConfigMixin):
     def forward(self, images: Tensor) -> Guess:
         """Guess the damage of photos, shape (B, 3, H, W), range [0, 1], any H and W."""
         small = self.reduce(images)
-        # Dark photos differ in the logarithm, bright ones in the value.
-        hidden = self.body(torch.cat([small * 2 - 1, (small + 1 / 255).log() / 2.5 + 1], dim=1))
-        pooled = torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3))], dim=1)
+        hidden = self.body(_both_scales(small))
+        histogram = self.histogram(_both_scales(quantiles(images)).flatten(1))
+        pooled = torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3)), histogram], dim=1)
         whole = self.whole(pooled)
         hidden = self.mix(hidden + whole[:, :, None, None])
         gain, haze = self.local_head(hidden).float().split(1, dim=1)
@@ -138,19 +148,33 @@ class FirstGuess(ModelMixin, ConfigMixin):
             torch.sigmoid(_per_pixel(airlight) + 2),
         )
 
-    def sure(self, images: Tensor) -> Guess:
-        """Guess the damage of photos, and keep of it what the gates believe; see `forward`."""
-        guess = self.forward(images)
-        gates = torch.tensor([self.config["light_gate"], self.config["haze_gate"]]).to(guess.presence)
-        shares = ((guess.presence - gates[:, 0]) / (gates[:, 1] - gates[:, 0])).clamp(0, 1)
-        return guess.believed(*shares.unbind(dim=1))
-
     def reduce(self, images: Tensor) -> Tensor:
         """The small copy, shape (B, 3, image_size, image_size)."""
-        side = (self.image_size, self.image_size)
-        if tuple(images.shape[-2:]) == side:
-            return images
-        return F.interpolate(images, size=side, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+        return _reduced(images, self.image_size)
+
+
+def quantiles(images: Tensor) -> Tensor:
+    """Quantiles of red, green, blue and of each pixel's smallest and largest channel, shape (B, 5, len(QUANTILES)).
+
+    The smallest channel is what shows haze (He et al. 2009, dark channel), the largest what shows too little light.
+    """
+    # One pixel in four has the same histogram, and is sorted in a fifth of the time.
+    pixels = _reduced(images, HISTOGRAM_SIDE)[..., ::2, ::2].flatten(2)
+    ranked = (
+        torch.cat([pixels, pixels.amin(dim=1, keepdim=True), pixels.amax(dim=1, keepdim=True)], dim=1).sort().values
+    )
+    return ranked[..., [round(share * (ranked.shape[-1] - 1)) for share in QUANTILES]]
+
+
+def _reduced(images: Tensor, side: int) -> Tensor:
+    if tuple(images.shape[-2:]) == (side, side):
+        return images
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def _both_scales(values: Tensor) -> Tensor:
+    """Dark photos differ in the logarithm, bright ones in the value."""
+    return torch.cat([values * 2 - 1, (values + 1 / 255).log() / 2.5 + 1], dim=1)
 
 
 def _enlarged(grid: Tensor, images: Tensor) -> Tensor:

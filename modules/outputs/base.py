@@ -12,6 +12,13 @@ Undo = Callable[[Tensor], Tensor]
 class Output(nn.Module, ABC):
     """The last step of a restoration, at the image's own size. Rows are independent; nothing is drawn or learnt."""
 
+    def load(self) -> None:
+        """Read weights, if the output has any; does nothing the second time.
+
+        Raises:
+            ValueError: If they are missing or do not fit; one sentence with the remedy.
+        """
+
     @abstractmethod
     def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
         """Make the restored image.

@@ -1,5 +1,6 @@
 """What of a photo is not photo: noise as cameras make it, and coding errors, from the photo alone."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,15 +19,15 @@ COARSEST, PHOTO_COARSENESS = 1.7, 2.1
 GROWTH = 1.15
 """Growth of that factor with the next scale at which a photo is seen behind noise; of noise alone it shrinks."""
 
-SMALLEST_SCALE = 16
-"""Pixels a side below which a picture says nothing of noise at a scale."""
-
 TEXTURE_LEVEL, NOISE_LEVEL = 3 / 255, 6 / 255
-"""Level up to which what seems noise is taken for texture, and from which on for noise."""
+"""Level up to which noise is left, and from which on all of it is taken for noise: a little does not disturb."""
 
 BLOCK, QUIETEST, SHARE_OF_QUIETEST = 8, 0.1, 0.8035
 """Coefficients a side of the blocks whose noise is told apart; which of them, by rank, says how much noise there is,
 since texture only adds to it; and how much less than the truth that one shows where noise is all there is."""
+
+SMALLEST_SIDE = 4 * (2 * BLOCK + 2)
+"""Pixels a side below which a picture has no whole block at the third scale, and says little of its noise."""
 
 NUM_BRIGHTNESSES, BRIGHTNESS_RADIUS_PX, BRIGHTNESS_WIDTH = 6, 8, 0.1
 """Equally frequent brightnesses whose noise is told apart, pixels around a place that say how bright it is, and width
@@ -37,13 +38,15 @@ class PhotoNoise(NamedTuple):
     """What is not photo in the channels of B photos.
 
     Attributes:
-        level: Standard deviation of the noise at the finest scale, all brightnesses together, shape (B, C, 1, 1).
+        level: Standard deviation of what seems noise at the finest scale, all brightnesses together, (B, C, 1, 1).
+        share: How much of it is noise and not texture, range [0, 1], shape (B, C, 1, 1).
         by_brightness: Factor of the level at each pixel, shape (B, 1, H, W).
         coarseness: Factor of the level from each scale to the next coarser one, 1 for white noise, shape (B, C, 1, 1).
         coding: Standard deviation of the errors of coded blocks, shape (B, C, 1, 1).
     """
 
     level: Tensor
+    share: Tensor
     by_brightness: Tensor
     coarseness: Tensor
     coding: Tensor
@@ -54,26 +57,39 @@ class PhotoNoise(NamedTuple):
         Args:
             enlarged: How much undoing the damage enlarges it, shape (B, 1, 1, 1): a dark photo's texture is dark too.
         """
-        level = self.level * self.by_brightness
+        level = self.share * self.level * self.by_brightness
         is_noise = (level * enlarged.clamp(min=1) - TEXTURE_LEVEL) / (NOISE_LEVEL - TEXTURE_LEVEL)
         return (level * is_noise.clamp(0, 1)) ** 2 + self.coding**2
 
 
-def find_noise(channels: Tensor, brightness: Tensor) -> PhotoNoise:
+def find_noise(channels: Tensor, brightness: Tensor, noise_share: Callable[[Tensor], Tensor]) -> PhotoNoise:
     """Find noise and coding errors.
 
     Args:
-        channels: What was seen, shape (B, C, H, W), of nearly independent noise.
+        channels: What was seen, shape (B, 3, H, W), of nearly independent noise.
         brightness: Of the same photos, shape (B, 1, H, W), range [0, 1].
+        noise_share: Tells noise from texture: a `NoiseShare`.
     """
     coding = blocking_level(channels)
     level = noise_level(channels)
-    if min(channels.shape[-2:]) < 4 * SMALLEST_SCALE:
-        return PhotoNoise(level, torch.ones_like(brightness), torch.ones_like(level), coding)
+    if min(channels.shape[-2:]) < SMALLEST_SIDE:
+        one = torch.ones_like(level)
+        return PhotoNoise(level, one, torch.ones_like(brightness), one, coding)
+    levels = levels_of(channels)
+    share = noise_share(levels).sigmoid()
     coarseness = _coarseness(channels, level)
-    blocks = robust_deviation(_blocks(noise_coefficients(channels)))
-    level = _quietest(blocks)[..., None, None]
-    return PhotoNoise(level, _by_brightness(blocks, brightness), coarseness, coding)
+    by_brightness = _by_brightness(_block_levels(channels), brightness)
+    return PhotoNoise(levels[..., 0, None, None], share[..., None, None], by_brightness, coarseness, coding)
+
+
+def levels_of(channels: Tensor) -> Tensor:
+    """What noise is told from texture by, shape (B, C, 5); `channels` at least `SMALLEST_SIDE` a side.
+
+    The level of quiet places at the finest scale, the next and the one after; that of all places at the first two.
+    """
+    scales = [channels] + [scale * F.avg_pool2d(channels, scale) for scale in (2, 4)]
+    quiet = [_quietest(_block_levels(scaled)) for scaled in scales]
+    return torch.stack(quiet + [noise_level(scaled)[..., 0, 0] for scaled in scales[:2]], dim=2)
 
 
 def _by_brightness(blocks: Tensor, brightness: Tensor) -> Tensor:
@@ -96,6 +112,11 @@ def _by_brightness(blocks: Tensor, brightness: Tensor) -> Tensor:
         total += weight * _log_mean(_quietest(torch.where(own, blocks, torch.nan)))
         weights += weight
     return (total / weights - _log_mean(_quietest(blocks))).exp()
+
+
+def _block_levels(channels: Tensor) -> Tensor:
+    """What seems noise in each block of wavelet coefficients, shape (B, C, N)."""
+    return robust_deviation(_blocks(noise_coefficients(channels)))
 
 
 def _blocks(channels: Tensor) -> Tensor:
@@ -122,8 +143,6 @@ def _coarseness(channels: Tensor, fine: Tensor) -> Tensor:
     Cameras interpolate colours, reduce noise and resize, all of which takes more of the fine noise than of the coarse.
     Where the coarser scale shows the photo, or hardly more noise, noise is taken for white.
     """
-    if min(channels.shape[-2:]) < 4 * SMALLEST_SCALE:
-        return torch.ones_like(fine)
     # White noise becomes half of itself when four pixels are averaged.
     coarse, coarser = (scale * noise_level(F.avg_pool2d(channels, scale)) for scale in (2, 4))
     factor, next_factor = coarse / fine.clamp(min=1e-6), coarser / coarse.clamp(min=1e-6)

@@ -1,11 +1,14 @@
 """What the autoencoder cannot draw, taken back from the input where it is not noise."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modules.backbones.loading import FAILURES, reason, source
+from modules.networks.noise_share import NoiseShare
 from modules.outputs.base import Output, Undo
 from modules.outputs.photo_noise import find_noise
 
@@ -30,6 +33,7 @@ class Wiener(Output):
         stride_px: Distance of neighbouring patches; must divide `patch_px`.
         num_rounds: How often the filter runs.
         strength: Factor of the estimated noise level; below 1, since what several rounds remove is not given back.
+        weights: Folder of the `NoiseShare`; ``package:`` paths lie in an installed package.
 
     Raises:
         ValueError: If patch_px or num_rounds is below 1, strength is negative, or stride_px does not divide patch_px.
@@ -39,7 +43,17 @@ class Wiener(Output):
         BM3D, Eq. 9 (the empirical Wiener weights, here without groups).
     """
 
-    def __init__(self, patch_px: int = 8, stride_px: int = 2, num_rounds: int = 3, strength: float = 0.9) -> None:
+    network: Any
+    """The `NoiseShare`, there once its weights are read."""
+
+    def __init__(
+        self,
+        patch_px: int = 8,
+        stride_px: int = 2,
+        num_rounds: int = 3,
+        strength: float = 0.9,
+        weights: str = "package:ldrps/pretrained/mini/noise_share",
+    ) -> None:
         super().__init__()
         if patch_px < 1 or stride_px < 1 or patch_px % stride_px:
             raise ValueError(f"stride_px={stride_px} must divide patch_px={patch_px}, both at least 1")
@@ -51,20 +65,36 @@ class Wiener(Output):
         self.stride_px = stride_px
         self.num_rounds = num_rounds
         self.strength = strength
+        self.weights = weights
+
+    def load(self) -> None:
+        """See `Output.load`."""
+        if hasattr(self, "network"):
+            return
+        try:
+            network = NoiseShare.from_pretrained(source(self.weights), torch_dtype=torch.float32)
+        except FAILURES as error:
+            raise ValueError(
+                f"weights {self.weights!r} of the output Wiener cannot be read ({reason(error)}): give a folder that "
+                "`ldrps fit --config train/noise_share` exported, or use the output Decoded, which needs none"
+            ) from error
+        self.network = network.requires_grad_(False).eval()
 
     @torch.no_grad()
     def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
         """See `Output.forward`."""
+        self.load()
+        self.network.to(degraded)
         opponent = decoded.new_tensor(OPPONENT)
-        seen = _rotate(degraded, opponent)
-        noise = find_noise(seen, brightness=degraded.mean(dim=1, keepdim=True))
+        seen = rotated(degraded, opponent)
+        noise = find_noise(seen, degraded.mean(dim=1, keepdim=True), self.network)
         enlarged = _slope(undo, degraded, noise.level.mean(dim=1, keepdim=True))
         variance = (self.strength * enlarged) ** 2 * noise.variance(enlarged.mean(dim=(2, 3), keepdim=True))
-        undone = _rotate(undo(degraded), opponent)
-        estimate = _rotate(decoded, opponent)
+        undone = rotated(undo(degraded), opponent)
+        estimate = rotated(decoded, opponent)
         for _ in range(self.num_rounds):
             estimate = self.filter(undone, estimate, variance, noise.coarseness)
-        return _rotate(estimate, opponent.T)
+        return rotated(estimate, opponent.T)
 
     def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor, ratio: Tensor) -> Tensor:
         """Filter once.
@@ -158,5 +188,6 @@ def _slope(undo: Undo, degraded: Tensor, level: Tensor) -> Tensor:
     return enlarged / (higher - lower).mean(dim=1, keepdim=True)
 
 
-def _rotate(channels: Tensor, matrix: Tensor) -> Tensor:
+def rotated(channels: Tensor, matrix: Tensor) -> Tensor:
+    """Mix channels, shape (B, C, H, W), by a matrix, shape (D, C)."""
     return torch.einsum("ij,bjhw->bihw", matrix, channels)

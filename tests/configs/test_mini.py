@@ -94,18 +94,27 @@ def test_the_default_preset_beats_a_plain_stretch_on_even_haze(blind, photo):
     assert psnr(blind.restore(hazy, [None])[0], photo) > psnr(tool, photo) + 1
 
 
-def test_the_default_preset_gives_grey_photos_likely_colours(blind):
+def test_grey_photos_get_likely_colours_where_that_is_asked():
+    colouring = load_preset("blind", colorization__num_samples=8)
+    colouring.load()
     photos = [skimage_data.coffee()[:300, 100:400], skimage_data.chelsea()[:, 50:350], skimage_data.astronaut()]
     errors = []
     for photo in photos:
         target = to_tensor(Image.fromarray(photo).resize((96, 96)))
         grey = Grey()(target[None], [torch.Generator().manual_seed(0)])
-        restored = blind.restore(grey, [None])
+        restored = colouring.restore(grey, [None])
         lab = [rgb2lab(image.permute(1, 2, 0).numpy()) for image in (target, grey[0], restored[0])]
         errors.append([deltaE_ciede2000(lab[0], other).mean() for other in lab[1:]])
         assert float((rgb_to_grayscale(restored) - rgb_to_grayscale(grey)).abs().mean()) < 0.02
     before, after = zip(*errors, strict=True)
     assert sum(after) < 0.97 * sum(before)
+
+
+@pytest.mark.parametrize("damage", [Grey(), Sequence([Grey(), LowLight((2, 2))])], ids=["clean", "dark"])
+def test_photos_without_colour_are_left_without_colour_otherwise(blind, photo, damage):
+    grey = damage(photo[None], [torch.Generator().manual_seed(0)])
+    restored = blind.restore(grey, [None])
+    assert float((restored.amax(dim=1) - restored.amin(dim=1)).max()) < 1 / 255
 
 
 def test_the_default_preset_loses_nothing_of_a_clean_photo(blind):

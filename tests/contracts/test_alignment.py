@@ -10,6 +10,8 @@ from modules.alignment.base import Alignment
 from modules.alignment.chained import Chained
 from modules.alignment.fpam import FPAM
 from modules.alignment.identity import Identity
+from modules.alignment.light_and_haze import LightAndHaze
+from modules.alignment.likeliest import Likeliest
 from modules.alignment.plain_stack import PlainStack
 from modules.alignment.tone_curve import ToneCurve
 from tests.builders import generators
@@ -19,6 +21,8 @@ CLASSES = concrete_subclasses(modules.alignment, Alignment)
 
 
 def build(cls) -> Alignment:
+    if cls is Likeliest:
+        return Likeliest([LightAndHaze(), ToneCurve()])
     return Chained(ToneCurve(), FPAM(width=6)) if cls is Chained else cls()
 
 

@@ -25,8 +25,14 @@ def same(images):
     return images
 
 
+def noise_of(channels):
+    wiener = Wiener()
+    wiener.load()
+    return find_noise(channels, channels.mean(dim=1, keepdim=True), wiener.network)
+
+
 def coarseness(channels):
-    return find_noise(channels, channels.mean(dim=1, keepdim=True)).coarseness
+    return noise_of(channels).coarseness
 
 
 def mean_squared(first, second):
@@ -152,24 +158,39 @@ def test_white_noise_on_a_photo_is_taken_for_white(photo, sigma):
 
 
 def test_noise_that_a_camera_smoothed_is_found_coarser():
-    noise = torch.randn(3, 1, 128, 128, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     kernel = torch.tensor([[0.15, 0.7, 0.15]])
-    smoothed = torch.nn.functional.conv2d(noise, (kernel.T @ kernel)[None, None], padding=1)
-    assert float(coarseness(noise.transpose(0, 1)).max()) < 1.02
+    smoothed = torch.nn.functional.conv2d(noise.transpose(0, 1), (kernel.T @ kernel)[None, None], padding=1)
+    assert float(coarseness(noise).max()) < 1.02
     assert 1.1 < float(coarseness(smoothed.transpose(0, 1)).mean()) <= 1.7
+
+
+@pytest.mark.parametrize("name", ["grass", "gravel", "brick", "astronaut", "coffee"])
+def test_texture_comes_back_as_it_was(name):
+    image = np.atleast_3d(getattr(skimage_data, name)())[:256, :256]
+    texture = torch.from_numpy(np.broadcast_to(image, (256, 256, 3)).copy()).permute(2, 0, 1)[None].float() / 255
+    soft = torch.nn.functional.avg_pool2d(texture, 3, stride=1, padding=1, count_include_pad=False)
+    assert mean_squared(Wiener()(soft, texture, same), texture) < (1 / 255) ** 2
+
+
+def test_weights_that_cannot_be_read_are_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match=r"weights '.*none' of the output Wiener cannot be read") as caught:
+        Wiener(weights=str(tmp_path / "none")).load()
+    assert "\n" not in str(caught.value)
 
 
 def test_noise_that_grows_with_the_light_is_found_where_it_is(photo):
     # Standard deviation 0.02 in the dark, 0.1 in the light: as shot noise, and steeper.
     truth = 0.02 + 0.08 * photo.mean(dim=1, keepdim=True)
     noisy = photo + truth * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    found = find_noise(noisy, noisy.mean(dim=1, keepdim=True))
+    found = noise_of(noisy)
     assert float((found.level * found.by_brightness / truth).log().abs().mean()) < 0.2
     assert float((found.level / truth).log().abs().mean()) > 0.25
 
 
 def test_even_noise_is_found_even(photo):
     noise = 0.06 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
-    found = find_noise(photo + noise, (photo + noise).mean(dim=1, keepdim=True))
+    found = noise_of(photo + noise)
     assert float(found.level.mean()) == pytest.approx(0.06, rel=0.06)
+    assert float(found.share.min()) > 0.9
     assert 0.85 < float(found.by_brightness.min()) <= float(found.by_brightness.max()) < 1.2

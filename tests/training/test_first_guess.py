@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from skimage import data as skimage_data
 
@@ -101,8 +100,7 @@ def test_only_light_and_haze_count_as_present(pictures):
     training = FirstGuessTraining(Maybe(Haze((0.3, 0.5)), 0.5), widths=(8, 8, 8), num_blocks=1)
     _, degraded, present = training._damage(pictures, generators(0, 1, 2, 3))
     assert not present[:, 0].any()
-    small = F.interpolate(pictures, size=(64, 64), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
-    changed = (degraded - small).abs().amax(dim=(1, 2, 3)) > 0.01
+    changed = (degraded - pictures).abs().amax(dim=(1, 2, 3)) > 0.01
     assert torch.equal(changed, present[:, 1])
     assert 0 < int(present[:, 1].sum()) < 4
 

@@ -86,11 +86,12 @@ class LDRPS(Restorer):
         self.backbone.load()
         self.prior.load(self.backbone.folder)
         self.alignment.load()
+        self.output.load()
 
     def weights_sha256(self) -> str:
         """See `Restorer.weights_sha256`."""
         self.load()
-        return hash_weights(torch.nn.ModuleList([self.backbone, self.prior, self.alignment.pretrained]))
+        return hash_weights(torch.nn.ModuleList([self.backbone, self.prior, self.alignment.pretrained, self.output]))
 
     @torch.no_grad()
     def restore(

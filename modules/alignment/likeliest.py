@@ -1,0 +1,97 @@
+"""Several explanations of a photo, and the one that leaves least to explain."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modules.alignment.base import Alignment
+from modules.alignment.light_and_haze import content, read_first_guess
+
+
+class Likeliest(Alignment):
+    """psi is, for each image, the candidate whose psi^-1(y) looks least damaged to the learnt first guess.
+
+    Rules find the exact curve where one even curve explains all; a network knows what rooms and streets look like.
+    The network, asked again about what each of them made of the photo, says which of them was right, if any.
+
+    Args:
+        candidates: Alignment nets. The first counts unless another leaves a photo that looks less damaged by `margin`.
+        margin: Difference of the surprise, in nats, if neither wrong light nor haze were there.
+        weights: Folder of the `FirstGuess` that judges; ``package:`` paths lie in an installed package.
+
+    Raises:
+        ValueError: If there is no candidate.
+    """
+
+    network: Any
+    """The `FirstGuess` that judges, there once its weights are read."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Alignment],
+        margin: float = 1.5,
+        weights: str = "package:ldrps/pretrained/mini/first_guess",
+    ) -> None:
+        super().__init__()
+        if not candidates:
+            raise ValueError("candidates=[] holds no alignment net; give at least one")
+        self.candidates = nn.ModuleList(candidates)
+        self.margin = margin
+        self.weights = weights
+
+    def load(self) -> None:
+        """See `Alignment.load`."""
+        for candidate in self.nets:
+            candidate.load()
+        if not hasattr(self, "network"):
+            self.network = read_first_guess(self.weights)
+
+    @property
+    def pretrained(self) -> nn.ModuleList:
+        """See `Alignment.pretrained`."""
+        judge = [self.network] if hasattr(self, "network") else []
+        return nn.ModuleList([network for candidate in self.nets for network in candidate.pretrained] + judge)
+
+    @property
+    def nets(self) -> list[Alignment]:
+        """The candidates."""
+        return [candidate for candidate in self.candidates if isinstance(candidate, Alignment)]
+
+    @torch.no_grad()
+    def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
+        """See `Alignment.begin`."""
+        self.load()
+        self.network.to(degraded.device)
+        for candidate in self.nets:
+            candidate.begin(degraded, generators)
+        damage = torch.stack([self._damage(candidate.invert(degraded), degraded) for candidate in self.nets])
+        damage[1:] += self.margin
+        self.chosen = damage.argmin(dim=0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See `Alignment.forward`."""
+        return self._choose([candidate(images) for candidate in self.nets])
+
+    def invert(self, degraded: Tensor) -> Tensor:
+        """See `Alignment.invert`."""
+        return self._choose([candidate.invert(degraded) for candidate in self.nets])
+
+    def _damage(self, undone: Tensor, degraded: Tensor) -> Tensor:
+        """How damaged photos look in which some damage was undone, shape (B,): the surprise if neither were present."""
+        surprises = []
+        for image, seen in zip(undone.float(), degraded.float(), strict=True):
+            top, bottom, left, right = content(seen)
+            presence = self.network(image[None, :, top:bottom, left:right]).presence
+            surprises.append(F.softplus(presence).sum(dim=1))
+        return torch.cat(surprises)
+
+    def _choose(self, made: Sequence[Tensor]) -> Tensor:
+        """What each image's own net made, of what all of them made, rows ``chain * B + image``."""
+        chosen = self.chosen.repeat(len(made[0]) // len(self.chosen)).view(-1, 1, 1, 1)
+        images = made[0]
+        for number, candidate in enumerate(made[1:], start=1):
+            images = torch.where(chosen == number, candidate, images)
+        return images

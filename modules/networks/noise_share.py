@@ -1,0 +1,39 @@
+"""How much of what seems noise is noise."""
+
+from diffusers import ModelMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from torch import Tensor, nn
+
+
+class NoiseShare(ModelMixin, ConfigMixin):
+    """Tells noise from texture by how loud each channel is at three scales, in quiet places and everywhere.
+
+    Texture is louder at coarser scales, in places, and in brightness; noise is so too once a camera has smoothed it or
+    a file has coded it. How these go together is learnt from photos with and without noise.
+
+    Args:
+        num_channels: Channels C.
+        num_levels: Levels told of each channel, L.
+        hidden_dim: Width of the two hidden layers.
+    """
+
+    @register_to_config
+    def __init__(self, num_channels: int = 3, num_levels: int = 5, hidden_dim: int = 32) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(num_channels * num_levels, hidden_dim),
+            nn.SiLU(),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.SiLU(),
+            nn.Linear(hidden_dim, num_channels),
+        )
+
+    def forward(self, levels: Tensor) -> Tensor:
+        """Logits of the share of noise in the first level of each channel, shape (B, C).
+
+        Args:
+            levels: Standard deviations, shape (B, C, L), of images in [0, 1].
+        """
+        # One 8-bit level becomes zero; below a twentieth of it nothing is told apart.
+        shares: Tensor = self.layers((255 * levels).clamp(min=0.05).log().flatten(1) / 2)
+        return shares

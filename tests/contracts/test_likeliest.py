@@ -1,0 +1,69 @@
+"""Of several explanations of a photo, the one that leaves it least damaged."""
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from ldrps.data.image_files import to_tensor
+from modules.alignment.base import Alignment
+from modules.alignment.identity import Identity
+from modules.alignment.likeliest import Likeliest
+from tests.builders import generators
+
+
+class Darkened(Alignment):
+    """Takes images for darkened by a known factor."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def begin(self, degraded, generators):
+        self.scale = torch.nn.Parameter(torch.full((len(degraded), 1, 1, 1), 1 / self.factor))
+
+    def forward(self, images):
+        return images * self.scale.repeat(len(images) // len(self.scale), 1, 1, 1)
+
+    def invert(self, degraded):
+        return (degraded / self.scale).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    arrays = [data.astronaut(), data.chelsea(), data.coffee(), data.astronaut()[::-1].copy()]
+    return torch.stack([to_tensor(Image.fromarray(array).resize((96, 96))) for array in arrays])
+
+
+def test_the_right_explanation_is_taken_for_each_photo(photos):
+    # Two photos a fifth as bright as they were, two in order.
+    degraded = torch.cat([photos[:2] / 5, photos[2:]])
+    alignment = Likeliest([Identity(), Darkened(5)])
+    alignment.begin(degraded, generators(0, 1, 2, 3))
+    assert alignment.chosen.tolist() == [1, 1, 0, 0]
+    torch.testing.assert_close(alignment.invert(degraded), photos, atol=1e-5, rtol=0)
+    twice = torch.cat([photos, photos])
+    torch.testing.assert_close(alignment(twice), torch.cat([degraded, degraded]), atol=1e-5, rtol=0)
+
+
+def test_the_first_counts_unless_another_is_clearly_better(photos):
+    degraded = photos / 5
+    alignment = Likeliest([Identity(), Darkened(5)], margin=1000)
+    alignment.begin(degraded, generators(0, 1, 2, 3))
+    assert alignment.chosen.tolist() == [0, 0, 0, 0]
+    torch.testing.assert_close(alignment.invert(degraded), degraded)
+
+
+def test_it_learns_on_where_it_was_chosen(photos):
+    degraded = torch.cat([photos[:2] / 5, photos[2:]])
+    alignment = Likeliest([Identity(), Darkened(5)])
+    alignment.begin(degraded, generators(0, 1, 2, 3))
+    [scale] = alignment.learnt_parameters()
+    (alignment(photos) - 0.3).square().sum().backward()
+    assert bool((scale.grad[:2] != 0).all())
+    assert not bool(scale.grad[2:].any())
+
+
+def test_without_a_candidate_there_is_nothing_to_choose():
+    with pytest.raises(ValueError, match=r"candidates=\[\]"):
+        Likeliest([])
