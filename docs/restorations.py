@@ -23,7 +23,7 @@ PHOTOS = {
     "low_light_noise": data.chelsea()[:, 90:390],
     "haze_even": data.coffee()[:400, 100:500],
     "haze": data.coffee()[:400, 100:500],
-    "grey": data.chelsea()[:, 90:390],
+    "uneven_light": data.astronaut()[:320, 60:380],
 }
 
 
