@@ -8,7 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.light_and_haze import content, read_first_guess
+from modules.alignment.light_and_haze import FRAME_CONTRAST, content, read_first_guess
+
+SMALLEST_SIDE = 24
+"""Pixels a side, with what pads it for the autoencoder, below which nobody can say what a photo looked like."""
 
 
 class Likeliest(Alignment):
@@ -18,7 +21,8 @@ class Likeliest(Alignment):
     The network, asked again about what each of them made of the photo, says which of them was right, if any.
 
     Args:
-        candidates: Alignment nets. The first counts unless another leaves a photo that looks less damaged by `margin`.
+        candidates: Alignment nets. The first counts unless another leaves a photo that looks less damaged by `margin`;
+            and for pictures too small or too plain to show anything.
         margin: Difference of the surprise, in nats, if neither wrong light nor haze were there.
         weights: Folder of the `FirstGuess` that judges; ``package:`` paths lie in an installed package.
 
@@ -69,7 +73,9 @@ class Likeliest(Alignment):
             candidate.begin(degraded, generators)
         damage = torch.stack([self._damage(candidate.invert(degraded), degraded) for candidate in self.nets])
         damage[1:] += self.margin
-        self.chosen = damage.argmin(dim=0)
+        contrast = degraded.amax(dim=(1, 2, 3)) - degraded.amin(dim=(1, 2, 3))
+        shows_something = (contrast > FRAME_CONTRAST) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
+        self.chosen = torch.where(shows_something, damage.argmin(dim=0), 0)
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""

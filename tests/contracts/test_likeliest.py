@@ -54,6 +54,15 @@ def test_the_first_counts_unless_another_is_clearly_better(photos):
     torch.testing.assert_close(alignment.invert(degraded), degraded)
 
 
+@pytest.mark.parametrize(
+    "picture", [torch.zeros(1, 3, 90, 80), torch.full((1, 3, 90, 80), 0.1), torch.rand(1, 3, 7, 90) / 10]
+)
+def test_pictures_that_show_nothing_are_left_as_they_are(picture):
+    alignment = Likeliest([Identity(), Darkened(5)], margin=0)
+    alignment.begin(picture, generators(0))
+    torch.testing.assert_close(alignment.invert(picture), picture)
+
+
 def test_it_learns_on_where_it_was_chosen(photos):
     degraded = torch.cat([photos[:2] / 5, photos[2:]])
     alignment = Likeliest([Identity(), Darkened(5)])
