@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
 from modules.alignment.ordinary_photos import greyness
-from modules.backbones.loading import FAILURES, reason, source
+from modules.backbones.loading import load_frozen
 from modules.networks.first_guess import FirstGuess, Guess
 
 FRAME_CONTRAST = 3 / 255
@@ -110,14 +110,7 @@ def read_first_guess(weights: str) -> FirstGuess:
     Raises:
         ValueError: If they are missing or do not fit; one sentence with the remedy.
     """
-    try:
-        network: FirstGuess = FirstGuess.from_pretrained(source(weights), torch_dtype=torch.float32)
-    except FAILURES as error:
-        raise ValueError(
-            f"weights {weights!r} of the first guess cannot be read ({reason(error)}): give a folder that "
-            "`ldrps fit --config train/first_guess` exported, or use the preset statistics, which needs none"
-        ) from error
-    return network.requires_grad_(False).eval()
+    return load_frozen(FirstGuess, weights, "first guess", "first_guess", "preset statistics")
 
 
 def _without_tint(guess: Guess, share: Tensor) -> Guess:

@@ -1,7 +1,7 @@
 """Several explanations of a photo, and the one that leaves least to explain."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +43,7 @@ class Likeliest(Alignment):
         if not candidates:
             raise ValueError("candidates=[] holds no alignment net; give at least one")
         self.candidates = nn.ModuleList(candidates)
+        self.chosen = torch.zeros(0, dtype=torch.long)
         self.margin = margin
         self.weights = weights
 
@@ -62,7 +63,11 @@ class Likeliest(Alignment):
     @property
     def nets(self) -> list[Alignment]:
         """The candidates."""
-        return [candidate for candidate in self.candidates if isinstance(candidate, Alignment)]
+        return cast(list[Alignment], list(self.candidates))
+
+    def learnt_parameters(self) -> list[nn.Parameter]:
+        """See `Alignment.learnt_parameters`; those of candidates that no image takes are not learnt."""
+        return [parameter for number in self._taken for parameter in self.nets[number].learnt_parameters()]
 
     @torch.no_grad()
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
@@ -79,11 +84,11 @@ class Likeliest(Alignment):
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
-        return self._choose([candidate(images) for candidate in self.nets])
+        return self._choose(lambda candidate: candidate(images))
 
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""
-        return self._choose([candidate.invert(degraded) for candidate in self.nets])
+        return self._choose(lambda candidate: candidate.invert(degraded))
 
     def _damage(self, undone: Tensor, degraded: Tensor) -> Tensor:
         """How damaged photos look in which some damage was undone, shape (B,): the surprise if neither were present."""
@@ -94,10 +99,17 @@ class Likeliest(Alignment):
             surprises.append(F.softplus(presence).sum(dim=1))
         return torch.cat(surprises)
 
-    def _choose(self, made: Sequence[Tensor]) -> Tensor:
-        """What each image's own net made, of what all of them made, rows ``chain * B + image``."""
-        chosen = self.chosen.repeat(len(made[0]) // len(self.chosen)).view(-1, 1, 1, 1)
-        images = made[0]
-        for number, candidate in enumerate(made[1:], start=1):
-            images = torch.where(chosen == number, candidate, images)
+    @property
+    def _taken(self) -> list[int]:
+        """Numbers of the candidates that some image takes."""
+        taken: list[int] = self.chosen.unique().tolist()
+        return taken
+
+    def _choose(self, make: Callable[[Alignment], Tensor]) -> Tensor:
+        """What each image's own net makes, rows ``chain * B + image``; nets that no image takes make nothing."""
+        first, *others = self._taken
+        images = make(self.nets[first])
+        chosen = self.chosen.repeat(len(images) // len(self.chosen)).view(-1, 1, 1, 1)
+        for number in others:
+            images = torch.where(chosen == number, make(self.nets[number]), images)
         return images

@@ -2,15 +2,16 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from diffusers import AutoModel, StableDiffusionPipeline
+from diffusers import AutoModel, ModelMixin, StableDiffusionPipeline
 
 from modules.backbones.autoencoder_codec import AutoencoderCodec
 from modules.backbones.codec import Codec
 
 PACKAGE_PREFIX = "package:"
+Network = TypeVar("Network", bound=ModelMixin)
 FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
@@ -68,6 +69,30 @@ def load_ip_adapter(pipeline: Any, file: Path, scale: float) -> None:
             f"ip_adapter {str(file)!r} cannot be read ({reason(error)}): give a weight file of an IP-Adapter made for "
             "this denoiser"
         ) from error
+
+
+def load_frozen(kind: type[Network], path: str, name: str, recipe: str, alternative: str) -> Network:
+    """Read a network of our own that is used and not trained.
+
+    Args:
+        kind: Its class.
+        path: Folder or ``package:`` path.
+        name: What a user calls it.
+        recipe: The training that exports such a folder.
+        alternative: What needs no weights.
+
+    Raises:
+        ValueError: If it is missing or does not fit; one sentence with the remedy.
+    """
+    try:
+        network = kind.from_pretrained(source(path), torch_dtype=torch.float32)
+    except FAILURES as error:
+        raise ValueError(
+            f"weights {path!r} of the {name} cannot be read ({reason(error)}): give a folder that "
+            f"`ldrps fit --config train/{recipe}` exported, or use the {alternative}, which needs none"
+        ) from error
+    frozen: Network = network.requires_grad_(False).eval()
+    return frozen
 
 
 def source(path: str) -> str:

@@ -71,15 +71,20 @@ def find_noise(channels: Tensor, brightness: Tensor, noise_share: Callable[[Tens
         noise_share: Tells noise from texture: a `NoiseShare`.
     """
     coding = blocking_level(channels)
-    level = noise_level(channels)
     if min(channels.shape[-2:]) < SMALLEST_SIDE:
+        level = noise_level(channels)
         one = torch.ones_like(level)
         return PhotoNoise(level, one, torch.ones_like(brightness), one, coding)
-    levels = levels_of(channels)
+    blocks, everywhere = _listen(channels)
+    levels = _told(blocks, everywhere)
     share = noise_share(levels).sigmoid()
-    coarseness = _coarseness(channels, level)
-    by_brightness = _by_brightness(_block_levels(channels), brightness)
-    return PhotoNoise(levels[..., 0, None, None], share[..., None, None], by_brightness, coarseness, coding)
+    return PhotoNoise(
+        level=levels[..., 0, None, None],
+        share=share[..., None, None],
+        by_brightness=_by_brightness(blocks[0], brightness),
+        coarseness=_coarseness(*everywhere)[..., None, None],
+        coding=coding,
+    )
 
 
 def levels_of(channels: Tensor) -> Tensor:
@@ -87,9 +92,23 @@ def levels_of(channels: Tensor) -> Tensor:
 
     The level of quiet places at the finest scale, the next and the one after; that of all places at the first two.
     """
+    return _told(*_listen(channels))
+
+
+def _listen(channels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """What seems noise at three scales, the finest first: in each block, shape (B, C, N), and everywhere, (B, C)."""
+    # White noise becomes half of itself when four pixels are averaged.
     scales = [channels] + [scale * F.avg_pool2d(channels, scale) for scale in (2, 4)]
-    quiet = [_quietest(_block_levels(scaled)) for scaled in scales]
-    return torch.stack(quiet + [noise_level(scaled)[..., 0, 0] for scaled in scales[:2]], dim=2)
+    coefficients = [noise_coefficients(scaled) for scaled in scales]
+    return (
+        [robust_deviation(_blocks(each)) for each in coefficients],
+        [robust_deviation(each.flatten(2)) for each in coefficients],
+    )
+
+
+def _told(blocks: list[Tensor], everywhere: list[Tensor]) -> Tensor:
+    """See `levels_of`."""
+    return torch.stack([*map(_quietest, blocks), *everywhere[:2]], dim=2)
 
 
 def _by_brightness(blocks: Tensor, brightness: Tensor) -> Tensor:
@@ -114,11 +133,6 @@ def _by_brightness(blocks: Tensor, brightness: Tensor) -> Tensor:
     return (total / weights - _log_mean(_quietest(blocks))).exp()
 
 
-def _block_levels(channels: Tensor) -> Tensor:
-    """What seems noise in each block of wavelet coefficients, shape (B, C, N)."""
-    return robust_deviation(_blocks(noise_coefficients(channels)))
-
-
 def _blocks(channels: Tensor) -> Tensor:
     """Values of each whole block, shape (B, C, N, BLOCK * BLOCK)."""
     height, width = (size // BLOCK * BLOCK for size in channels.shape[-2:])
@@ -137,14 +151,12 @@ def _log_mean(levels: Tensor) -> Tensor:
     return levels.clamp(min=1e-5).log().mean(dim=1).view(-1, 1, 1, 1)
 
 
-def _coarseness(channels: Tensor, fine: Tensor) -> Tensor:
-    """Factor of the noise's standard deviation from the finest scale, `fine`, to the next.
+def _coarseness(fine: Tensor, coarse: Tensor, coarser: Tensor) -> Tensor:
+    """Factor of the noise's standard deviation from the finest scale to the next, from those at three scales, (B, C).
 
     Cameras interpolate colours, reduce noise and resize, all of which takes more of the fine noise than of the coarse.
     Where the coarser scale shows the photo, or hardly more noise, noise is taken for white.
     """
-    # White noise becomes half of itself when four pixels are averaged.
-    coarse, coarser = (scale * noise_level(F.avg_pool2d(channels, scale)) for scale in (2, 4))
     factor, next_factor = coarse / fine.clamp(min=1e-6), coarser / coarse.clamp(min=1e-6)
     is_coloured = ((factor - WHITE) / (COLOURED - WHITE)).clamp(0, 1)
     is_noise = ((PHOTO_COARSENESS - factor) / (PHOTO_COARSENESS - COARSEST)).clamp(0, 1)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.backbones.loading import FAILURES, reason, source
+from modules.backbones.loading import load_frozen
 from modules.networks.noise_share import NoiseShare
 from modules.outputs.base import Output, Undo
 from modules.outputs.photo_noise import find_noise
@@ -69,16 +69,8 @@ class Wiener(Output):
 
     def load(self) -> None:
         """See `Output.load`."""
-        if hasattr(self, "network"):
-            return
-        try:
-            network = NoiseShare.from_pretrained(source(self.weights), torch_dtype=torch.float32)
-        except FAILURES as error:
-            raise ValueError(
-                f"weights {self.weights!r} of the output Wiener cannot be read ({reason(error)}): give a folder that "
-                "`ldrps fit --config train/noise_share` exported, or use the output Decoded, which needs none"
-            ) from error
-        self.network = network.requires_grad_(False).eval()
+        if not hasattr(self, "network"):
+            self.network = load_frozen(NoiseShare, self.weights, "output Wiener", "noise_share", "output Decoded")
 
     @torch.no_grad()
     def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:

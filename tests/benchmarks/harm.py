@@ -8,6 +8,7 @@ a file, counts as none.
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from ldrps.data.image_files import read_picture, to_tensor, write_picture
 from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images
 from ldrps.data.photos import PhotoData
+from ldrps.metrics.fidelity import PSNR
 from ldrps.results.contact_sheet import contact_sheet
 
 CONDITIONS = {
@@ -39,6 +41,9 @@ CONDITIONS = {
     "noise 5": GaussianNoise((5 / 255, 5 / 255)),
 }
 WHEEL = ("astronaut", "camera", "cat", "coffee", "coins", "moon", "rocket", "brick", "grass", "gravel")
+ROUNDED = 20 * math.log10(255)
+"""Decibels of an error of one 8-bit level."""
+
 LONGEST_PX = 512
 SHORT_SIDE_PX = 160
 HELD_OUT = 1024
@@ -69,7 +74,7 @@ def reduced(picture):
 
 
 def decibels(image, target):
-    return -10 * float((eight_bit(image) - target).square().mean().clamp(min=1 / 255**2).log10())
+    return min(float(PSNR()(eight_bit(image)[None], target[None])[0]), ROUNDED)
 
 
 def main(arguments):
