@@ -13,7 +13,7 @@ from ldrps.training.base import Training
 from modules.networks.noise_share import NoiseShare
 from modules.noise_level import noise_level
 from modules.outputs.photo_noise import levels_of
-from modules.outputs.wiener import OPPONENT, rotated
+from modules.outputs.undone_noise import OPPONENT, rotated
 
 HEARD = 1.5 / 255
 """Level below which nobody asks whether it is noise."""

@@ -12,6 +12,9 @@ from modules.alignment.ordinary_photos import greyness
 from modules.backbones.loading import load_frozen
 from modules.networks.first_guess import FirstGuess, Guess
 
+Box = tuple[int, int, int, int]
+"""Top, bottom, left and right of a part of a picture, in pixels."""
+
 FRAME_CONTRAST = 3 / 255
 """Lines at the border of a picture that differ by no more than this are a frame."""
 
@@ -28,6 +31,12 @@ class LightAndHaze(Alignment):
 
     Args:
         weights: Folder of the `FirstGuess`; ``package:`` paths lie in an installed package.
+        light_belief: Share of the guessed light that psi starts with, in [0, 1]; None is as far as the network is sure
+            that the light is wrong.
+        haze_belief: The same for haze.
+
+    Raises:
+        ValueError: If a belief lies outside [0, 1].
 
     References:
         Koschmieder 1924 (haze); Land and McCann 1971, Lightness and Retinex Theory (smooth illumination); He et al.
@@ -37,14 +46,24 @@ class LightAndHaze(Alignment):
     network: Any
     """The `FirstGuess`, there once its weights are read."""
 
-    def __init__(self, weights: str = "package:ldrps/pretrained/mini/first_guess") -> None:
+    def __init__(
+        self,
+        weights: str = "package:ldrps/pretrained/mini/first_guess",
+        light_belief: float | None = None,
+        haze_belief: float | None = None,
+    ) -> None:
         super().__init__()
+        for name, belief in (("light_belief", light_belief), ("haze_belief", haze_belief)):
+            if belief is not None and not 0 <= belief <= 1:
+                raise ValueError(f"{name}={belief} must lie in [0, 1]; null asks the network how sure it is")
         self.weights = weights
+        self.light_belief = light_belief
+        self.haze_belief = haze_belief
 
     def load(self) -> None:
         """See `Alignment.load`."""
         if not hasattr(self, "network"):
-            self.network = read_first_guess(self.weights)
+            self.network = load_frozen(FirstGuess, self.weights, "first guess", "first_guess", "preset statistics")
 
     @property
     def pretrained(self) -> nn.ModuleList:
@@ -56,9 +75,14 @@ class LightAndHaze(Alignment):
         """See `Alignment.begin`."""
         self.load()
         self.network.to(degraded.device)
-        guesses = [self._guess(image[None]) for image in degraded.float()]
+        # Pictures with the same frame, nearly always none, are looked at together.
+        numbers: dict[Box, list[int]] = {}
+        for number, image in enumerate(degraded):
+            numbers.setdefault(content(image), []).append(number)
+        guesses = [self._guess(degraded[rows].float(), box) for box, rows in numbers.items()]
+        order = torch.tensor([number for rows in numbers.values() for number in rows]).argsort()
         _, log_gain, log_gamma, thickness, airlight = (
-            torch.cat(rows).to(degraded) for rows in zip(*guesses, strict=True)
+            torch.cat(rows)[order].to(degraded) for rows in zip(*guesses, strict=True)
         )
         self.log_gain = nn.Parameter(log_gain)
         self.log_gamma = nn.Parameter(log_gamma)
@@ -80,37 +104,37 @@ class LightAndHaze(Alignment):
         presence = self.airlight.new_zeros(len(self.airlight), 2)
         return Guess(presence, self.log_gain, self.log_gamma, self.thickness, self.airlight)
 
-    def _guess(self, image: Tensor) -> Guess:
-        """Guess one picture, shape (1, 3, H, W), by what lies inside its frame."""
-        height, width = image.shape[-2:]
-        top, bottom, left, right = content(image[0])
-        inside = image[..., top:bottom, left:right]
+    def _guess(self, images: Tensor, box: Box) -> Guess:
+        """Guess pictures, shape (B, 3, H, W), by what lies inside their frame."""
+        height, width = images.shape[-2:]
+        top, bottom, left, right = box
+        inside = images[..., top:bottom, left:right]
         # In the dark colours are small, and noise has colours of its own.
         small = self.network.reduce(inside)
-        bright = (small * (0.5 / small.mean().clamp(min=1e-3)).clamp(min=1)).clamp(max=1)
-        guess = _without_tint(self.network(inside).as_sure(), greyness(bright).view(-1, 1, 1, 1))
+        mean = small.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
+        bright = (small * (0.5 / mean).clamp(min=1)).clamp(max=1)
+        guess = _without_tint(self._believed(self.network(inside)), greyness(bright).view(-1, 1, 1, 1))
         if (bottom - top, right - left) == (height, width):
             return guess
         # The knots lie where they are looked for: evenly over the whole picture, those outside as the nearest inside.
         knots = guess.thickness.shape[-1]
         scale = height / (bottom - top), width / (right - left)
         shift = (height - top - bottom) / (bottom - top), (width - left - right) / (right - left)
-        matrix = image.new_tensor([[[scale[1], 0, shift[1]], [0, scale[0], shift[0]]]])
-        places = F.affine_grid(matrix, [1, 1, knots, knots], align_corners=False)
+        matrix = images.new_tensor([[[scale[1], 0, shift[1]], [0, scale[0], shift[0]]]]).expand(len(images), 2, 3)
+        places = F.affine_grid(matrix, [len(images), 1, knots, knots], align_corners=False)
         log_gain, thickness = (
             F.grid_sample(grid, places, padding_mode="border", align_corners=False)
             for grid in (guess.log_gain, guess.thickness)
         )
         return guess._replace(log_gain=log_gain, thickness=thickness)
 
-
-def read_first_guess(weights: str) -> FirstGuess:
-    """Read the weights of the first guess.
-
-    Raises:
-        ValueError: If they are missing or do not fit; one sentence with the remedy.
-    """
-    return load_frozen(FirstGuess, weights, "first guess", "first_guess", "preset statistics")
+    def _believed(self, guess: Guess) -> Guess:
+        sure = guess.presence.sigmoid().unbind(dim=1)
+        light, haze = (
+            own if belief is None else torch.full_like(own, belief)
+            for own, belief in zip(sure, (self.light_belief, self.haze_belief), strict=True)
+        )
+        return guess.believed(light, haze)
 
 
 def _without_tint(guess: Guess, share: Tensor) -> Guess:
@@ -123,7 +147,7 @@ def _without_tint(guess: Guess, share: Tensor) -> Guess:
     return guess._replace(log_gain=log_gain, log_gamma=log_gamma, airlight=airlight)
 
 
-def content(image: Tensor) -> tuple[int, int, int, int]:
+def content(image: Tensor) -> Box:
     """Where the picture lies inside a plain frame, such as a scan's: top, bottom, left, right.
 
     Args:

@@ -1,63 +1,79 @@
-"""Several explanations of a photo, and the one that leaves least to explain."""
+"""Several explanations of a photo, and the one that leaves it nearest to the truth."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.light_and_haze import FRAME_CONTRAST, content, read_first_guess
+from modules.alignment.light_and_haze import FRAME_CONTRAST, content
+from modules.backbones.loading import load_frozen
+from modules.networks.first_guess import FirstGuess
+from modules.networks.judge import Judge
 
 SMALLEST_SIDE = 24
 """Pixels a side, with what pads it for the autoencoder, below which nobody can say what a photo looked like."""
 
 
-class Likeliest(Alignment):
-    """psi is, for each image, the candidate whose psi^-1(y) looks least damaged to the learnt first guess.
+MARGIN_DB = 1.0
+"""Decibels by which another explanation must be expected to be better than that nothing happened."""
 
-    Rules find the exact curve where one even curve explains all; a network knows what rooms and streets look like.
-    The network, asked again about what each of them made of the photo, says which of them was right, if any.
+
+class Likeliest(Alignment):
+    """psi is, for each image, the candidate whose psi^-1(y) a learnt judge holds for nearest to the truth.
+
+    Rules find the exact curve where one even curve explains all; a network knows what rooms and streets look like; and
+    most photos are in order. A second network, which has seen what each of them makes of many photos, says which of
+    them was right, if any.
 
     Args:
-        candidates: Alignment nets. The first counts unless another leaves a photo that looks less damaged by `margin`;
-            and for pictures too small or too plain to show anything.
-        margin: Difference of the surprise, in nats, if neither wrong light nor haze were there.
-        weights: Folder of the `FirstGuess` that judges; ``package:`` paths lie in an installed package.
+        candidates: Alignment nets. The first counts unless another is expected to be better by `margin_db`; and for
+            pictures too small or too plain to show anything.
+        margin_db: Difference of the expected PSNR in dB.
+        weights: Folder of the `Judge`; ``package:`` paths lie in an installed package.
+        first_guess: Folder of the `FirstGuess` whose features it judges by.
 
     Raises:
         ValueError: If there is no candidate.
     """
 
     network: Any
-    """The `FirstGuess` that judges, there once its weights are read."""
+    """The `Judge`, there once its weights are read."""
+
+    eyes: Any
+    """The `FirstGuess` whose features it judges by, likewise."""
 
     def __init__(
         self,
         candidates: Sequence[Alignment],
-        margin: float = 1.5,
-        weights: str = "package:ldrps/pretrained/mini/first_guess",
+        margin_db: float = MARGIN_DB,
+        weights: str = "package:ldrps/pretrained/mini/judge",
+        first_guess: str = "package:ldrps/pretrained/mini/first_guess",
     ) -> None:
         super().__init__()
         if not candidates:
             raise ValueError("candidates=[] holds no alignment net; give at least one")
         self.candidates = nn.ModuleList(candidates)
         self.chosen = torch.zeros(0, dtype=torch.long)
-        self.margin = margin
+        self.margin_db = margin_db
         self.weights = weights
+        self.first_guess = first_guess
 
     def load(self) -> None:
         """See `Alignment.load`."""
         for candidate in self.nets:
             candidate.load()
         if not hasattr(self, "network"):
-            self.network = read_first_guess(self.weights)
+            self.network = load_frozen(Judge, self.weights, "judge", "judge", "preset statistics")
+            self.eyes = load_frozen(
+                FirstGuess, self.first_guess, "first guess of the judge", "first_guess", "preset statistics"
+            )
 
     @property
     def pretrained(self) -> nn.ModuleList:
         """See `Alignment.pretrained`."""
-        judge = [self.network] if hasattr(self, "network") else []
+        judge = [self.network, self.eyes] if hasattr(self, "network") else []
         return nn.ModuleList([network for candidate in self.nets for network in candidate.pretrained] + judge)
 
     @property
@@ -74,13 +90,13 @@ class Likeliest(Alignment):
         """See `Alignment.begin`."""
         self.load()
         self.network.to(degraded.device)
+        self.eyes.to(degraded.device)
         for candidate in self.nets:
             candidate.begin(degraded, generators)
-        damage = torch.stack([self._damage(candidate.invert(degraded), degraded) for candidate in self.nets])
-        damage[1:] += self.margin
+        expected = torch.stack([self._judge(candidate.invert(degraded), degraded) for candidate in self.nets])
         contrast = degraded.amax(dim=(1, 2, 3)) - degraded.amin(dim=(1, 2, 3))
         shows_something = (contrast > FRAME_CONTRAST) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
-        self.chosen = torch.where(shows_something, damage.argmin(dim=0), 0)
+        self.chosen = torch.where(shows_something, likeliest(expected, self.margin_db), 0)
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
@@ -90,14 +106,14 @@ class Likeliest(Alignment):
         """See `Alignment.invert`."""
         return self._choose(lambda candidate: candidate.invert(degraded))
 
-    def _damage(self, undone: Tensor, degraded: Tensor) -> Tensor:
-        """How damaged photos look in which some damage was undone, shape (B,): the surprise if neither were present."""
-        surprises = []
+    def _judge(self, undone: Tensor, degraded: Tensor) -> Tensor:
+        """Expected PSNR in dB of each image, shape (B,), by what lies inside its frame."""
+        answers = []
         for image, seen in zip(undone.float(), degraded.float(), strict=True):
             top, bottom, left, right = content(seen)
-            presence = self.network(image[None, :, top:bottom, left:right]).presence
-            surprises.append(F.softplus(presence).sum(dim=1))
-        return torch.cat(surprises)
+            pair = torch.stack([image, seen])[..., top:bottom, left:right]
+            answers.append(self.network(*self.eyes.features(pair)))
+        return torch.stack(answers)
 
     @property
     def _taken(self) -> list[int]:
@@ -113,3 +129,14 @@ class Likeliest(Alignment):
         for number in others:
             images = torch.where(chosen == number, make(self.nets[number]), images)
         return images
+
+
+def likeliest(expected_db: Tensor, margin_db: float = MARGIN_DB) -> Tensor:
+    """Number of the candidate to take for each image, shape (B,), from their expected PSNR, shape (candidates, B).
+
+    Example:
+        >>> likeliest(torch.tensor([[20.0, 20.0], [20.5, 23.0], [19.0, 24.0]]))
+        tensor([0, 2])
+    """
+    better = torch.cat([expected_db[:1] + margin_db, expected_db[1:]])
+    return better.argmax(dim=0)

@@ -9,6 +9,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import Tensor, nn
 
 from modules.networks.residual_block import ResidualBlock
+from modules.networks.small_copy import QUANTILES, both_scales, quantiles, reduced
 
 DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
 """Interval of the gain in natural logarithms: between a photo that was overexposed and one nine stops too dark."""
@@ -16,15 +17,8 @@ DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
 LARGEST_LOG_GAMMA = 1.1
 """Bound of the tone curve's exponent: between 1/3 and 3; real dark photos go up to 2.6."""
 
-HISTOGRAM_SIDE = 128
-"""Side in pixels of the copy whose histogram is told: larger than the one that is looked at, since averages hide how
-black the blackest and how white the whitest place is."""
-
 HISTOGRAM_WIDTH = 40
 """Numbers that the histogram becomes."""
-
-QUANTILES = (0.002, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.998)
-"""Shares of the pixels below the values that are told."""
 
 
 class Guess(NamedTuple):
@@ -132,11 +126,8 @@ class FirstGuess(ModelMixin, ConfigMixin):
 
     def forward(self, images: Tensor) -> Guess:
         """Guess the damage of photos, shape (B, 3, H, W), range [0, 1], any H and W."""
-        small = self.reduce(images)
-        hidden = self.body(_both_scales(small))
-        histogram = self.histogram(_both_scales(quantiles(images)).flatten(1))
-        pooled = torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3)), histogram], dim=1)
-        whole = self.whole(pooled)
+        hidden, features = self._look(images)
+        whole = self.whole(features)
         hidden = self.mix(hidden + whole[:, :, None, None])
         gain, haze = self.local_head(hidden).float().split(1, dim=1)
         presence, cast, log_gamma, airlight = self.global_head(whole).float().split([2, 3, 3, 3], dim=1)
@@ -148,33 +139,26 @@ class FirstGuess(ModelMixin, ConfigMixin):
             torch.sigmoid(_per_pixel(airlight) + 2),
         )
 
+    @property
+    def num_features(self) -> int:
+        """Numbers that say what is seen in the whole of a photo."""
+        first = self.whole[0]
+        assert isinstance(first, nn.Linear)
+        return first.in_features
+
+    def features(self, images: Tensor) -> Tensor:
+        """What is seen in the whole of photos, shape (B, num_features); images as for `forward`."""
+        return self._look(images)[1].float()
+
+    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen at each place, and in the whole."""
+        hidden: Tensor = self.body(both_scales(self.reduce(images)))
+        histogram = self.histogram(both_scales(quantiles(images)).flatten(1))
+        return hidden, torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3)), histogram], dim=1)
+
     def reduce(self, images: Tensor) -> Tensor:
         """The small copy, shape (B, 3, image_size, image_size)."""
-        return _reduced(images, self.image_size)
-
-
-def quantiles(images: Tensor) -> Tensor:
-    """Quantiles of red, green, blue and of each pixel's smallest and largest channel, shape (B, 5, len(QUANTILES)).
-
-    The smallest channel is what shows haze (He et al. 2009, dark channel), the largest what shows too little light.
-    """
-    # One pixel in four has the same histogram, and is sorted in a fifth of the time.
-    pixels = _reduced(images, HISTOGRAM_SIDE)[..., ::2, ::2].flatten(2)
-    ranked = (
-        torch.cat([pixels, pixels.amin(dim=1, keepdim=True), pixels.amax(dim=1, keepdim=True)], dim=1).sort().values
-    )
-    return ranked[..., [round(share * (ranked.shape[-1] - 1)) for share in QUANTILES]]
-
-
-def _reduced(images: Tensor, side: int) -> Tensor:
-    if tuple(images.shape[-2:]) == (side, side):
-        return images
-    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
-
-
-def _both_scales(values: Tensor) -> Tensor:
-    """Dark photos differ in the logarithm, bright ones in the value."""
-    return torch.cat([values * 2 - 1, (values + 1 / 255).log() / 2.5 + 1], dim=1)
+        return reduced(images, self.image_size)
 
 
 def _enlarged(grid: Tensor, images: Tensor) -> Tensor:

@@ -1,23 +1,13 @@
 """What the autoencoder cannot draw, taken back from the input where it is not noise."""
 
 import math
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.backbones.loading import load_frozen
-from modules.networks.noise_share import NoiseShare
 from modules.outputs.base import Output, Undo
-from modules.outputs.photo_noise import find_noise
-
-OPPONENT = (
-    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
-    (1 / math.sqrt(2), 0, -1 / math.sqrt(2)),
-    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
-)
-"""Orthonormal brightness and two colour differences: photos and their noise are nearly independent across them."""
+from modules.outputs.undone_noise import OPPONENT, UndoneNoise, rotated
 
 
 class Wiener(Output):
@@ -43,9 +33,6 @@ class Wiener(Output):
         BM3D, Eq. 9 (the empirical Wiener weights, here without groups).
     """
 
-    network: Any
-    """The `NoiseShare`, there once its weights are read."""
-
     def __init__(
         self,
         patch_px: int = 8,
@@ -59,33 +46,24 @@ class Wiener(Output):
             raise ValueError(f"stride_px={stride_px} must divide patch_px={patch_px}, both at least 1")
         if num_rounds < 1:
             raise ValueError(f"num_rounds={num_rounds} must be at least 1; use the output Decoded for none")
-        if strength < 0:
-            raise ValueError(f"strength={strength} must not be negative; 0 takes every image for clean")
         self.patch_px = patch_px
         self.stride_px = stride_px
         self.num_rounds = num_rounds
-        self.strength = strength
-        self.weights = weights
+        self.noise = UndoneNoise(weights, strength)
 
     def load(self) -> None:
         """See `Output.load`."""
-        if not hasattr(self, "network"):
-            self.network = load_frozen(NoiseShare, self.weights, "output Wiener", "noise_share", "output Decoded")
+        self.noise.load()
 
     @torch.no_grad()
     def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
         """See `Output.forward`."""
-        self.load()
-        self.network.to(degraded)
+        noise = self.noise(degraded, undo)
         opponent = decoded.new_tensor(OPPONENT)
-        seen = rotated(degraded, opponent)
-        noise = find_noise(seen, degraded.mean(dim=1, keepdim=True), self.network)
-        enlarged = _slope(undo, degraded, noise.level.mean(dim=1, keepdim=True))
-        variance = (self.strength * enlarged) ** 2 * noise.variance(enlarged.mean(dim=(2, 3), keepdim=True))
         undone = rotated(undo(degraded), opponent)
         estimate = rotated(decoded, opponent)
         for _ in range(self.num_rounds):
-            estimate = self.filter(undone, estimate, variance, noise.coarseness)
+            estimate = self.filter(undone, estimate, noise.variance, noise.coarseness)
         return rotated(estimate, opponent.T)
 
     def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor, ratio: Tensor) -> Tensor:
@@ -170,16 +148,3 @@ def _from_cosines(coefficients: Tensor, basis: Tensor) -> Tensor:
     patches = torch.einsum("ki,bcykxl,lj->bcyixj", basis, coefficients, basis)
     batch, count, rows, size, columns, _ = patches.shape
     return patches.reshape(batch, count, rows * size, columns * size)
-
-
-def _slope(undo: Undo, degraded: Tensor, level: Tensor) -> Tensor:
-    """How much undoing the damage enlarges noise of this level, per pixel, shape (B, 1, H, W)."""
-    step = level.clamp(min=1 / 255)
-    higher, lower = (degraded + step).clamp(0, 1), (degraded - step).clamp(0, 1)
-    enlarged = (undo(higher) - undo(lower)).abs().mean(dim=1, keepdim=True)
-    return enlarged / (higher - lower).mean(dim=1, keepdim=True)
-
-
-def rotated(channels: Tensor, matrix: Tensor) -> Tensor:
-    """Mix channels, shape (B, C, H, W), by a matrix, shape (D, C)."""
-    return torch.einsum("ij,bjhw->bihw", matrix, channels)

@@ -157,7 +157,7 @@ def test_the_command_merges_several_configs_and_options_come_last(tmp_path, caps
     model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
     assert model["sampling"]["num_inference_steps"] == 7
     assert (model["seed"], model["guidance_scale"]) == (2, 9.0)
-    assert model["output"]["init_args"]["stride_px"] == 1
+    assert model["output"]["init_args"]["num_views"] == 8
     assert model["sampling"]["start_from"] == "degraded"
 
 

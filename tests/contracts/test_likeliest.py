@@ -48,7 +48,7 @@ def test_the_right_explanation_is_taken_for_each_photo(photos):
 
 def test_the_first_counts_unless_another_is_clearly_better(photos):
     degraded = photos / 5
-    alignment = Likeliest([Identity(), Darkened(5)], margin=1000)
+    alignment = Likeliest([Identity(), Darkened(5)], margin_db=1000)
     alignment.begin(degraded, generators(0, 1, 2, 3))
     assert alignment.chosen.tolist() == [0, 0, 0, 0]
     torch.testing.assert_close(alignment.invert(degraded), degraded)
@@ -58,7 +58,7 @@ def test_the_first_counts_unless_another_is_clearly_better(photos):
     "picture", [torch.zeros(1, 3, 90, 80), torch.full((1, 3, 90, 80), 0.1), torch.rand(1, 3, 7, 90) / 10]
 )
 def test_pictures_that_show_nothing_are_left_as_they_are(picture):
-    alignment = Likeliest([Identity(), Darkened(5)], margin=0)
+    alignment = Likeliest([Identity(), Darkened(5)], margin_db=0)
     alignment.begin(picture, generators(0))
     torch.testing.assert_close(alignment.invert(picture), picture)
 

@@ -10,15 +10,19 @@ from skimage.restoration import estimate_sigma
 import modules.outputs
 from degradations.coding.jpeg import JPEG
 from modules.noise_level import noise_level
+from modules.outputs import denoised
 from modules.outputs.base import Output
 from modules.outputs.blocking_level import blocking_level
 from modules.outputs.decoded import Decoded
+from modules.outputs.denoised import Denoised
 from modules.outputs.photo_noise import find_noise
+from modules.outputs.undone_noise import OPPONENT, in_rgb, rotated
 from modules.outputs.wiener import Wiener, cosine_basis
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
 CLASSES = concrete_subclasses(modules.outputs, Output)
+DENOISING = [cls for cls in CLASSES if cls is not Decoded]
 
 
 def same(images):
@@ -28,7 +32,7 @@ def same(images):
 def noise_of(channels):
     wiener = Wiener()
     wiener.load()
-    return find_noise(channels, channels.mean(dim=1, keepdim=True), wiener.network)
+    return find_noise(channels, channels.mean(dim=1, keepdim=True), wiener.noise.network)
 
 
 def coarseness(channels):
@@ -69,31 +73,34 @@ def test_the_decoded_output_is_the_sample(photo, smooth):
     assert Decoded()(smooth, photo, same) is smooth
 
 
-def test_a_clean_input_comes_back_whatever_the_autoencoder_loses(photo):
+@pytest.mark.parametrize("cls", DENOISING)
+def test_a_clean_input_comes_back_whatever_the_autoencoder_loses(cls, photo):
     # Smooth enough that nothing looks like noise, so that the filter has no reason to touch it.
     clean = torch.nn.functional.interpolate(photo, scale_factor=4, mode="bicubic").clamp(0, 1)
     pilot = torch.full_like(clean, 0.5)
-    torch.testing.assert_close(Wiener()(pilot, clean, same), clean, atol=1e-5, rtol=0)
+    torch.testing.assert_close(cls()(pilot, clean, same), clean, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("cls", DENOISING)
 @pytest.mark.parametrize("sigma", [15, 25, 50])
-def test_noise_goes_and_what_the_sample_lacks_comes_back(photo, smooth, sigma):
+def test_noise_goes_and_what_the_sample_lacks_comes_back(cls, photo, smooth, sigma):
     noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(sigma)) * sigma / 255
     noisy = (photo + noise).clamp(0, 1)
-    restored = Wiener()(smooth, noisy, same)
+    restored = cls()(smooth, noisy, same)
     assert mean_squared(restored, photo) < 0.35 * mean_squared(noisy, photo)
     if sigma < 50:
         assert mean_squared(restored, photo) < mean_squared(smooth, photo)
 
 
-def test_noise_that_undoing_the_damage_enlarges_is_taken_for_what_it_became(photo, smooth):
+@pytest.mark.parametrize("cls", DENOISING)
+def test_noise_that_undoing_the_damage_enlarges_is_taken_for_what_it_became(cls, photo, smooth):
     noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(1)) * 0.02
     dark_noisy = (photo * 0.2 + noise).clamp(0, 1)
 
     def undo(images):
         return (images * 5).clamp(0, 1)
 
-    restored = Wiener()(smooth, dark_noisy, undo)
+    restored = cls()(smooth, dark_noisy, undo)
     assert mean_squared(restored, photo) < 0.35 * mean_squared(undo(dark_noisy), photo)
 
 
@@ -151,6 +158,11 @@ def test_wrong_settings_are_named(settings, named):
         Wiener(**settings)
 
 
+def test_there_are_eight_views():
+    with pytest.raises(ValueError, match="num_views=9 must lie in 1 to 8"):
+        Denoised(num_views=9)
+
+
 @pytest.mark.parametrize("sigma", [5, 15, 25])
 def test_white_noise_on_a_photo_is_taken_for_white(photo, sigma):
     noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(sigma)) * sigma / 255
@@ -165,18 +177,48 @@ def test_noise_that_a_camera_smoothed_is_found_coarser():
     assert 1.1 < float(coarseness(smoothed.transpose(0, 1)).mean()) <= 1.7
 
 
+@pytest.mark.parametrize("cls", DENOISING)
 @pytest.mark.parametrize("name", ["grass", "gravel", "brick", "astronaut", "coffee"])
-def test_texture_comes_back_as_it_was(name):
+def test_texture_comes_back_as_it_was(cls, name):
     image = np.atleast_3d(getattr(skimage_data, name)())[:256, :256]
     texture = torch.from_numpy(np.broadcast_to(image, (256, 256, 3)).copy()).permute(2, 0, 1)[None].float() / 255
     soft = torch.nn.functional.avg_pool2d(texture, 3, stride=1, padding=1, count_include_pad=False)
-    assert mean_squared(Wiener()(soft, texture, same), texture) < (1 / 255) ** 2
+    assert mean_squared(cls()(soft, texture, same), texture) < (1 / 255) ** 2
 
 
-def test_weights_that_cannot_be_read_are_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match=r"weights '.*none' of the output Wiener cannot be read") as caught:
-        Wiener(weights=str(tmp_path / "none")).load()
+@pytest.mark.parametrize(
+    ("output", "part"),
+    [
+        (Wiener(weights="none"), "noise share"),
+        (Denoised(weights="none"), "output Denoised"),
+        (Denoised(noise_weights="none"), "noise share"),
+    ],
+)
+def test_weights_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch, output, part):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=f"weights 'none' of the {part} cannot be read") as caught:
+        output.load()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("view", range(8))
+def test_a_photo_seen_otherwise_is_seen_back(view):
+    images = torch.rand(1, 3, 5, 7, generator=torch.Generator().manual_seed(view))
+    assert torch.equal(denoised._seen_back(denoised._seen(images, view), view), images)
+
+
+def test_all_views_are_better_than_one(photo, smooth):
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(3)) * 30 / 255
+    noisy = (photo + noise).clamp(0, 1)
+    one, all_views = (Denoised(num_views=count)(smooth, noisy, same) for count in (1, 8))
+    assert mean_squared(all_views, photo) < mean_squared(one, photo)
+
+
+def test_noise_of_opponent_channels_is_that_of_colours():
+    deviations = torch.tensor([0.3, 0.1, 0.05]).view(1, 3, 1, 1)
+    noise = deviations * torch.randn(1, 3, 400, 400, generator=torch.Generator().manual_seed(0))
+    measured = rotated(noise, torch.tensor(OPPONENT).T).var(dim=(2, 3))
+    torch.testing.assert_close(in_rgb(deviations**2)[..., 0, 0], measured, rtol=0.02, atol=0)
 
 
 def test_noise_that_grows_with_the_light_is_found_where_it_is(photo):

@@ -2,15 +2,13 @@
 
 import pytest
 import torch
-from PIL import Image
-from skimage import data as skimage_data
 
 from degradations.pipeline import Maybe
 from degradations.weather.haze import Haze
-from ldrps.cli import main
 from ldrps.training.first_guess import FirstGuessTraining
 from modules.networks.first_guess import FirstGuess, Guess
 from tests.builders import generators
+from tests.training.recipe import fit
 
 
 def shaken(seed=0) -> FirstGuess:
@@ -98,6 +96,7 @@ def test_it_is_as_small_as_promised(tmp_path):
 
 def test_only_light_and_haze_count_as_present(pictures):
     training = FirstGuessTraining(Maybe(Haze((0.3, 0.5)), 0.5), widths=(8, 8, 8), num_blocks=1)
+    training.configure_model()
     _, degraded, present = training._damage(pictures, generators(0, 1, 2, 3))
     assert not present[:, 0].any()
     changed = (degraded - pictures).abs().amax(dim=(1, 2, 3)) > 0.01
@@ -106,26 +105,26 @@ def test_only_light_and_haze_count_as_present(pictures):
 
 
 def test_the_recipe_trains_exports_and_goes_on(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("astronaut", "cat", "coffee"):
-        for number in range(4):
-            photo = Image.fromarray(getattr(skimage_data, name)()).resize((48 + number, 40))
-            photo.save(folder / f"{name}{number}.png")
-    arguments = ["fit", "--config", "train/first_guess", "--data.sources", f"[{folder}]", "--data.batch_size", "4"]
-    arguments += ["--data.crop_size_px", "40", "--data.num_held_out", "4", "--trainer.max_time", "null"]
-    arguments += ["--trainer.val_check_interval", "2", "--trainer.default_root_dir", str(tmp_path / "logs")]
-    arguments += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
-    arguments += ["--trainer.precision", "32", "--model.export_dir", str(tmp_path / "mini")]
-    assert main([*arguments, "--trainer.max_steps", "4"]) == 0
-    network = FirstGuess.from_pretrained(tmp_path / "mini" / "first_guess", torch_dtype=torch.float32)
+    assert fit("first_guess", tmp_path, 40, "--trainer.max_steps", "4") == 0
+    exported = tmp_path / "mini" / "first_guess"
+    network = FirstGuess.from_pretrained(exported, torch_dtype=torch.float32)
     photo = torch.rand(1, 3, 50, 70, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         first = network(photo)
     assert all(bool(part.isfinite().all()) for part in first)
     assert float(first.log_gain.abs().max()) > 0
     [checkpoint] = (tmp_path / "logs").rglob("last.ckpt")
-    assert main([*arguments, "--trainer.max_steps", "6", "--ckpt_path", str(checkpoint)]) == 0
-    again = FirstGuess.from_pretrained(tmp_path / "mini" / "first_guess", torch_dtype=torch.float32)
+    assert fit("first_guess", tmp_path, 40, "--trainer.max_steps", "6", "--ckpt_path", str(checkpoint)) == 0
+    again = FirstGuess.from_pretrained(exported, torch_dtype=torch.float32)
     with torch.no_grad():
         assert float((again(photo).log_gain - first.log_gain).abs().max()) > 0
+
+
+def test_it_goes_on_from_weights_that_were_exported(tmp_path):
+    given = shaken()
+    given.save_pretrained(tmp_path / "given")
+    training = FirstGuessTraining(Haze(), widths=(8, 8, 8), initial_dir=str(tmp_path / "given"))
+    training.configure_model()
+    assert training.network.training
+    for name, values in given.state_dict().items():
+        assert torch.equal(training.network.state_dict()[name], values)

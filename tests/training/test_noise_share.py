@@ -1,15 +1,13 @@
 """What tells noise from texture: its targets, its training."""
 
 import torch
-from PIL import Image
-from skimage import data as skimage_data
 
 from degradations.light.low_light import LowLight
 from degradations.noise.gaussian_noise import GaussianNoise
-from ldrps.cli import main
 from ldrps.training.noise_share import NoiseShareTraining
 from modules.networks.noise_share import NoiseShare
 from tests.builders import generators
+from tests.training.recipe import fit
 
 
 def test_the_target_is_the_share_of_what_was_added(pictures):
@@ -30,18 +28,6 @@ def test_photos_of_a_batch_do_not_see_each_other():
 
 
 def test_the_recipe_trains_and_exports(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("astronaut", "cat", "coffee"):
-        for number in range(4):
-            Image.fromarray(getattr(skimage_data, name)()).resize((96 + number, 80)).save(
-                folder / f"{name}{number}.png"
-            )
-    arguments = ["fit", "--config", "train/noise_share", "--data.sources", f"[{folder}]", "--data.batch_size", "4"]
-    arguments += ["--data.crop_size_px", "80", "--data.num_held_out", "4", "--trainer.max_time", "null"]
-    arguments += ["--trainer.val_check_interval", "2", "--trainer.default_root_dir", str(tmp_path / "logs")]
-    arguments += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
-    arguments += ["--trainer.max_steps", "4", "--model.export_dir", str(tmp_path / "mini")]
-    assert main(arguments) == 0
+    assert fit("noise_share", tmp_path, 80, "--trainer.max_steps", "4") == 0
     network = NoiseShare.from_pretrained(tmp_path / "mini" / "noise_share", torch_dtype=torch.float32)
     assert bool(network(torch.rand(2, 3, 5)).isfinite().all())

@@ -2,13 +2,12 @@
 
 import pytest
 import torch
-from PIL import Image
 from skimage import data as skimage_data
 
-from ldrps.cli import main
 from ldrps.training.pixel_denoiser import PixelDenoiserTraining, smoothed
 from modules.networks.pixel_denoiser import PixelDenoiser
 from tests.builders import generators
+from tests.training.recipe import fit
 
 
 @pytest.fixture(scope="module")
@@ -102,23 +101,8 @@ def test_a_new_network_changes_nothing_and_learns(pictures):
 
 
 def test_the_recipe_exports_what_it_trained(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number, name in enumerate(("astronaut", "cat", "coffee", "rocket")):
-        Image.fromarray(getattr(skimage_data, name)()).resize((48 + number, 40)).save(folder / f"{name}.png")
-    arguments = ["fit", "--config", "train/pixel_denoiser", "--data.sources", f"[{folder}]", "--data.batch_size", "2"]
-    arguments += ["--data.crop_size_px", "32", "--data.num_held_out", "1", "--trainer.max_time", "null"]
-    arguments += ["--trainer.val_check_interval", "1", "--trainer.default_root_dir", str(tmp_path / "logs")]
-    arguments += ["--trainer.enable_progress_bar", "false", "--trainer.enable_model_summary", "false"]
-    arguments += [
-        "--trainer.precision",
-        "32",
-        "--model.widths",
-        "[16, 16]",
-        "--model.export_dir",
-        str(tmp_path / "mini"),
-    ]
-    assert main([*arguments, "--trainer.max_steps", "2"]) == 0
+    options = ["--data.batch_size", "2", "--model.widths", "[16, 16]", "--trainer.max_steps", "2"]
+    assert fit("pixel_denoiser", tmp_path, 32, *options) == 0
     network = PixelDenoiser.from_pretrained(tmp_path / "mini" / "pixel_denoiser", torch_dtype=torch.float32)
     photo = torch.from_numpy(skimage_data.cat()[:64, :64].copy()).permute(2, 0, 1)[None] / 255
     with torch.no_grad():

@@ -1,0 +1,83 @@
+"""The input with its damage undone, denoised by a network that is told how much noise lies where."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modules.backbones.loading import load_frozen
+from modules.networks.pixel_denoiser import PixelDenoiser
+from modules.outputs.base import Output, Undo
+from modules.outputs.undone_noise import UndoneNoise, in_rgb
+
+FAINT = 2 / 255
+"""Standard deviation of noise below which the network's correction fades to nothing, so that a photo without noise is
+left as it is."""
+
+
+class Denoised(Output):
+    """out = f(m(y), s), with a convolutional network f, the undone input m(y) and the map s of its noise.
+
+    The map is what was heard in the photo, at each brightness, enlarged by the slope of what undoes the damage: a dark
+    corner that was made four times as bright has four times the noise. The sample takes no part; it has done its work
+    when the damage is known.
+
+    Args:
+        weights: Folder of the `PixelDenoiser`; ``package:`` paths lie in an installed package.
+        noise_weights: Folder of the `NoiseShare`.
+        strength: Factor of the estimated noise level.
+        num_views: How many of the eight flips and turns of the photo are denoised and averaged.
+
+    Raises:
+        ValueError: If strength is negative, or num_views outside 1 to 8.
+
+    References:
+        Zhang et al. 2018, FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising, Sec. 3.
+    """
+
+    network: Any
+    """The `PixelDenoiser`, there once its weights are read."""
+
+    def __init__(
+        self,
+        weights: str = "package:ldrps/pretrained/mini/pixel_denoiser",
+        noise_weights: str = "package:ldrps/pretrained/mini/noise_share",
+        strength: float = 1.0,
+        num_views: int = 1,
+    ) -> None:
+        super().__init__()
+        if not 1 <= num_views <= 8:
+            raise ValueError(f"num_views={num_views} must lie in 1 to 8, the flips and turns of a photo")
+        self.weights = weights
+        self.num_views = num_views
+        self.noise = UndoneNoise(noise_weights, strength)
+
+    def load(self) -> None:
+        """See `Output.load`."""
+        self.noise.load()
+        if not hasattr(self, "network"):
+            self.network = load_frozen(
+                PixelDenoiser, self.weights, "output Denoised", "pixel_denoiser", "output Decoded"
+            )
+
+    @torch.no_grad()
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
+        """See `Output.forward`."""
+        self.load()
+        self.network.to(degraded)
+        undone = undo(degraded)
+        deviation = in_rgb(self.noise(degraded, undo).variance).sqrt()
+        views = range(self.num_views)
+        denoised = sum(_seen_back(self.network(_seen(undone, view), _seen(deviation, view)), view) for view in views)
+        return torch.lerp(undone, denoised / self.num_views, (deviation / FAINT).clamp(max=1))
+
+
+def _seen(images: Tensor, view: int) -> Tensor:
+    """Images turned `view` times by a quarter, and from the fourth view on mirrored."""
+    return torch.rot90(images.flip(-1) if view >= 4 else images, view % 4, dims=(-2, -1))
+
+
+def _seen_back(images: Tensor, view: int) -> Tensor:
+    """Undo `_seen`."""
+    turned = torch.rot90(images, -(view % 4), dims=(-2, -1))
+    return turned.flip(-1) if view >= 4 else turned

@@ -1,0 +1,67 @@
+"""The judge of what was undone: its examples, its training, its weights."""
+
+import shutil
+
+import pytest
+import torch
+
+from degradations.light.low_light import LowLight
+from degradations.pipeline import Maybe
+from ldrps.data.shipped import PACKAGE
+from ldrps.training.judge import BEST_DB, JudgeTraining
+from modules.alignment.identity import Identity
+from modules.alignment.tone_curve import ToneCurve
+from modules.networks.first_guess import FirstGuess
+from modules.networks.judge import Judge
+from tests.builders import generators
+from tests.training.recipe import fit
+
+MINI = PACKAGE / "pretrained" / "mini"
+
+
+class KnownDarkness(Identity):
+    """Takes every photo for one that is a quarter as bright as it was."""
+
+    def invert(self, degraded):
+        return (4 * degraded).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def training():
+    made = JudgeTraining(
+        Maybe(LowLight((2, 2), (1, 1)), 0.5), [Identity(), KnownDarkness(), ToneCurve()], str(MINI / "first_guess")
+    )
+    made.configure_model()
+    return made
+
+
+def test_the_right_candidate_has_the_highest_psnr(training, pictures):
+    features, decibels, ordinary = training._examples(pictures, generators(0, 1, 2, 5))
+    assert features.shape == (4, 3, training.network.config.num_features)
+    assert 0 < int(ordinary.sum()) < 4
+    assert bool((decibels[ordinary, 0] == BEST_DB).all())
+    assert bool((decibels[ordinary, 1] < 20).all())
+    # Rounding to 8 bits in the dark leaves errors of two levels.
+    assert bool((decibels[~ordinary, 1] > 40).all())
+    assert bool((decibels[~ordinary, 0] < 20).all())
+
+
+def test_only_the_judge_is_trained_and_kept(training):
+    assert {name.split(".")[0] for name in training.state_dict()} == {"network"}
+
+
+def test_photos_and_candidates_are_judged_one_by_one():
+    judge = Judge(num_features=6, hidden_dim=8).eval()
+    features = torch.randn(4, 3, 6, generator=torch.Generator().manual_seed(0))
+    together = judge(features, features[:, :1].expand_as(features))
+    assert together.shape == (4, 3)
+    torch.testing.assert_close(judge(features[2, 1], features[2, 0]), together[2, 1])
+
+
+def test_the_recipe_trains_and_exports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(MINI / "first_guess", tmp_path / "mini" / "first_guess")
+    assert fit("judge", tmp_path, 40, "--trainer.max_steps", "4") == 0
+    judge = Judge.from_pretrained(tmp_path / "mini" / "judge", torch_dtype=torch.float32)
+    assert judge.config.num_features == FirstGuess.from_pretrained(MINI / "first_guess").num_features
+    assert bool(judge(torch.rand(2, 264), torch.rand(2, 264)).isfinite().all())
