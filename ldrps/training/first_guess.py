@@ -29,7 +29,6 @@ class FirstGuessTraining(Training):
         num_blocks: See `FirstGuess`.
         ordinary_weight: Weight of the photos without wrong light or haze.
         presence_weight: Weight of the cross-entropy of the presence.
-        initial_dir: Folder of a `FirstGuess` to go on from, which then also gives widths and blocks; None starts anew.
         learning_rate: See `Training`.
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
@@ -43,7 +42,6 @@ class FirstGuessTraining(Training):
         num_blocks: int = 2,
         ordinary_weight: float = 3.0,
         presence_weight: float = 0.05,
-        initial_dir: str | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         warmup_steps: int = 300,
@@ -53,19 +51,8 @@ class FirstGuessTraining(Training):
         self.degradation = degradation
         self.ordinary_weight = ordinary_weight
         self.presence_weight = presence_weight
-        self.widths = tuple(widths)
-        self.num_blocks = num_blocks
-        self.initial_dir = initial_dir
-
-    def configure_model(self) -> None:
-        """Build the network, or read the one to go on from."""
-        if hasattr(self, "network"):
-            return
-        if self.initial_dir is None:
-            network = FirstGuess(widths=self.widths, num_blocks=self.num_blocks)
-        else:
-            network = FirstGuess.from_pretrained(self.initial_dir).float()
-        self.network = network.to(memory_format=torch.channels_last).train()
+        network = FirstGuess(widths=tuple(widths), num_blocks=num_blocks)
+        self.network = network.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Error of the restored copies and of the presence."""

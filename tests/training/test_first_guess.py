@@ -96,7 +96,6 @@ def test_it_is_as_small_as_promised(tmp_path):
 
 def test_only_light_and_haze_count_as_present(pictures):
     training = FirstGuessTraining(Maybe(Haze((0.3, 0.5)), 0.5), widths=(8, 8, 8), num_blocks=1)
-    training.configure_model()
     _, degraded, present = training._damage(pictures, generators(0, 1, 2, 3))
     assert not present[:, 0].any()
     changed = (degraded - pictures).abs().amax(dim=(1, 2, 3)) > 0.01
@@ -118,13 +117,3 @@ def test_the_recipe_trains_exports_and_goes_on(tmp_path):
     again = FirstGuess.from_pretrained(exported, torch_dtype=torch.float32)
     with torch.no_grad():
         assert float((again(photo).log_gain - first.log_gain).abs().max()) > 0
-
-
-def test_it_goes_on_from_weights_that_were_exported(tmp_path):
-    given = shaken()
-    given.save_pretrained(tmp_path / "given")
-    training = FirstGuessTraining(Haze(), widths=(8, 8, 8), initial_dir=str(tmp_path / "given"))
-    training.configure_model()
-    assert training.network.training
-    for name, values in given.state_dict().items():
-        assert torch.equal(training.network.state_dict()[name], values)
