@@ -25,7 +25,8 @@ class Likeliest(Alignment):
 
     Rules find the exact curve where one even curve explains all; a network knows what rooms and streets look like; and
     most photos are in order. A second network, which has seen what each of them makes of many photos, says which of
-    them was right, if any.
+    them was right, if any. It judges best what it was trained with: other candidates ask for a judge of their own
+    (``train/judge``).
 
     Args:
         candidates: Alignment nets. The first counts unless another is expected to be better by `margin_db`; and for
