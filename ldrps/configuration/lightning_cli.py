@@ -1,6 +1,7 @@
 """LightningCLI with this project's presets, callbacks and defaults."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,17 @@ from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
 from ldrps.configuration.arguments import one_each
 from ldrps.configuration.hints import with_hint
-from ldrps.configuration.layers import Settings, merged
+from ldrps.configuration.layers import Settings, merged, read_file
 from ldrps.configuration.presets import preset_model, read_prior
 from ldrps.data.samples import Record
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
+from ldrps.results.run_folder import differences
 
 RESTORING = ("predict", "test")
+
+SETTINGS_FILE = "ldrps.config.yaml"
+"""Name of the resolved settings beside what was made with them."""
 
 DEFAULT_DATA = {
     "predict": "ldrps.data.images.ImageData",
@@ -48,14 +53,29 @@ class SettingsBesideOutputs(SaveConfigCallback):
         ]
         if not trainer.is_global_zero:
             return
+        if any(isinstance(callback, ImageWriter) and callback.num_kept for callback in trainer.callbacks):
+            self._name_changes(folders[0] / SETTINGS_FILE)
         for folder in folders:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                self.parser.save(self.config, folder / "ldrps.config.yaml", skip_unset=False, overwrite=True)
+                self.parser.save(self.config, folder / SETTINGS_FILE, skip_unset=False, overwrite=True)
             except OSError as error:
                 raise ValueError(
                     f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another one"
                 ) from error
+
+    def _name_changes(self, file: Path) -> None:
+        """Say what differs between the settings of the pictures that are kept and those of this run."""
+        try:
+            earlier = read_file(file)
+        except ValueError:
+            return
+        now = json.loads(self.parser.dump(self.config, format="json", skip_validation=True))
+        changes = [*differences(earlier.get("model"), now["model"], "model")]
+        changes += [*differences(earlier.get("trainer", {}).get("precision"), now["trainer"]["precision"], "precision")]
+        if changes:
+            listed = "; ".join(change.replace(".init_args", "") for change in changes)
+            sys.stderr.write(f"ldrps: pictures that are kept were made with other settings: {listed}\n")
 
 
 class CommandLine(LightningCLI):

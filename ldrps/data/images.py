@@ -1,14 +1,17 @@
 """Images to restore: files, folders and globs."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from ldrps.data.image_files import IMAGE_SUFFIXES, read_picture
+from ldrps.data.image_files import IMAGE_SUFFIXES, MAX_PIXELS, read_picture
 from ldrps.data.samples import Entry, Sample, Unreadable
+
+SIDE_SUFFIXES = (".txt", ".json")
+"""Endings of files that may lie beside a picture: words for it, its receipt."""
 
 
 class ImageFiles(Dataset[Entry]):
@@ -32,7 +35,7 @@ class ImageFiles(Dataset[Entry]):
             picture = read_picture(path, self.max_pixels)
         except (ValueError, OSError) as error:
             return Unreadable(path, str(error))
-        return Sample(name, path, picture.image, picture.alpha)
+        return Sample(name, path, picture.image, picture.alpha, original=picture.original)
 
 
 class ImageData(LightningDataModule):
@@ -49,7 +52,7 @@ class ImageData(LightningDataModule):
     """
 
     def __init__(
-        self, inputs: Sequence[str], batch_size: int = 1, num_workers: int = 0, max_pixels: int = 4_000_000
+        self, inputs: Sequence[str], batch_size: int = 1, num_workers: int = 0, max_pixels: int = MAX_PIXELS
     ) -> None:
         super().__init__()
         self.inputs = list(inputs)
@@ -60,6 +63,7 @@ class ImageData(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Find the files."""
         self.files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
+        self.passed_over = [file for pattern in self.inputs for file in find_others(pattern)]
 
     def predict_dataloader(self) -> DataLoader[Entry]:
         """All images in order, as lists of samples."""
@@ -87,6 +91,28 @@ def find_images(pattern: str) -> list[tuple[Path, Path]]:
     if not files:
         raise ValueError(f"input {pattern!r} does not exist: give image files, folders or a glob pattern")
     return [(file, Path(file.name)) for file in files]
+
+
+def find_others(pattern: str) -> list[Path]:
+    """List the files of a folder that are no pictures by their names, but for hidden ones and those about a picture."""
+    folder = Path(pattern)
+    if not folder.is_dir():
+        return []
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not is_hidden(file.relative_to(folder))]
+    pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    others = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
+    return [file for file in others if not is_about(file, pictures)]
+
+
+def is_hidden(relative: Path) -> bool:
+    """Whether a file, or a folder it lies in, is hidden."""
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def is_about(file: Path, pictures: Collection[Path]) -> bool:
+    """Whether a file holds words or a receipt for one of these pictures, which are named without their endings."""
+    stem = file.with_suffix("")
+    return file.suffix in SIDE_SUFFIXES and (stem in pictures or stem.with_suffix("") in pictures)
 
 
 def name_outputs(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, str]]:
