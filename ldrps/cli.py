@@ -14,6 +14,7 @@ SUMMARY = """\
 ldrps restores damaged photos without being told what is wrong with them.
 
   ldrps restore IN... --output DIR    restore photos, folders or globs
+  ldrps plan IN...                    say what that will take on this machine: time, memory
   ldrps degrade IN... --suite NAME --output DIR
                                       make degraded copies of clean photos, with receipts that rebuild them
   ldrps test --suite NAME... --clean IN... --output RUN
@@ -31,7 +32,7 @@ ldrps restores damaged photos without being told what is wrong with them.
 
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
-EVERYDAY = ("restore", "degrade", "test", "caption", "convert", "report", "demo", "completion")
+EVERYDAY = ("restore", "plan", "degrade", "test", "caption", "convert", "report", "demo", "completion")
 LIGHTNING = ("fit", "validate", "predict")
 
 

@@ -94,6 +94,7 @@ class Restore:
                 "overwrite": self.overwrite,
                 "resume": self.resume,
             },
+            "plan": {"show": True},
             "trainer": {"accelerator": self.device},
             "model": {"init_args": model},
         }

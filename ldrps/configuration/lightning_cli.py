@@ -11,6 +11,7 @@ from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from ldrps.callbacks.failures import Failures
+from ldrps.callbacks.forecasting import Forecasting
 from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
@@ -84,6 +85,7 @@ class CommandLine(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what writes and scores, and the defaults a test-time optimisation needs."""
         parser.add_lightning_class_args(ImageWriter, "writer")
+        parser.add_lightning_class_args(Forecasting, "plan")
         parser.add_lightning_class_args(Results, "results")
         parser.add_lightning_class_args(Tracking, "wandb")
         parser.set_defaults({"trainer.inference_mode": False})
@@ -113,17 +115,25 @@ class CommandLine(LightningCLI):
         return super().instantiate_trainer(enable_model_summary=False, enable_checkpointing=False, **kwargs)
 
     def instantiate_classes(self) -> None:
-        """Make everything, and tell the results what the restorers' settings are."""
+        """Make everything, and tell results and forecasts what the restorers' settings are."""
         super().instantiate_classes()
-        if self.subcommand != "test":
+        if self.subcommand not in RESTORING:
             return
-        model = json.loads(self._parser("test").dump(self.config.test, format="json", skip_validation=True))["model"]
+        parser, config = self._parser(self.subcommand), self.config[self.subcommand]
+        model = json.loads(parser.dump(config, format="json", skip_validation=True))["model"]
         settings = {self.model.name: model}
         if isinstance(self.model, Comparison):
             settings = model["init_args"]["restorers"]
         for callback in self.trainer.callbacks:
             if isinstance(callback, Results):
                 callback.restorer_settings = settings
+            if isinstance(callback, Forecasting):
+                callback.settings = without_seed(model)
+
+
+def without_seed(model: Settings) -> Settings:
+    """Settings of a restorer but for the seed, on which no time depends."""
+    return {**model, "init_args": {**model.get("init_args", {}), "seed": 0}}
 
 
 def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:

@@ -8,7 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from ldrps.data.image_files import IMAGE_SUFFIXES, MAX_PIXELS, read_picture
-from ldrps.data.samples import Entry, Sample, Unreadable
+from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 
 SIDE_SUFFIXES = (".txt", ".json")
 """Endings of files that may lie beside a picture: words for it, its receipt."""
@@ -38,6 +38,16 @@ class ImageFiles(Dataset[Entry]):
         return Sample(name, path, picture.image, picture.alpha, original=picture.original)
 
 
+class NothingToDo(Dataset[Entry]):
+    """One entry that is finished, so that a run starts and ends."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Entry:
+        return Finished("", "")
+
+
 class ImageData(LightningDataModule):
     """Images without ground truth.
 
@@ -46,19 +56,26 @@ class ImageData(LightningDataModule):
         batch_size: Images restored together; images of different sizes are restored one size after the other.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused instead of exhausting the memory.
+        dry_run: Find the files and neither read nor restore them.
 
     Raises:
         ValueError: On set-up, if an input does not exist or holds no image.
     """
 
     def __init__(
-        self, inputs: Sequence[str], batch_size: int = 1, num_workers: int = 0, max_pixels: int = MAX_PIXELS
+        self,
+        inputs: Sequence[str],
+        batch_size: int = 1,
+        num_workers: int = 0,
+        max_pixels: int = MAX_PIXELS,
+        dry_run: bool = False,
     ) -> None:
         super().__init__()
         self.inputs = list(inputs)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.max_pixels = max_pixels
+        self.dry_run = dry_run
 
     def setup(self, stage: str) -> None:
         """Find the files."""
@@ -67,8 +84,10 @@ class ImageData(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[Entry]:
         """All images in order, as lists of samples."""
-        dataset = ImageFiles(self.files, self.max_pixels)
-        return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+        files: Dataset[Entry] = ImageFiles(self.files, self.max_pixels)
+        if self.dry_run:
+            files = NothingToDo()
+        return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
 
 
 def find_images(pattern: str) -> list[tuple[Path, Path]]:
