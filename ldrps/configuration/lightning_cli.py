@@ -1,5 +1,6 @@
 """LightningCLI with this project's presets, callbacks and defaults."""
 
+import itertools
 import json
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from ldrps.configuration.arguments import one_each
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.layers import Settings, merged, read_file
 from ldrps.configuration.presets import preset_model, read_prior
+from ldrps.data.images import ImageData
 from ldrps.data.samples import Record
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
@@ -55,6 +57,8 @@ class SettingsBesideOutputs(SaveConfigCallback):
         if not trainer.is_global_zero:
             return
         if any(isinstance(callback, ImageWriter) and callback.num_kept for callback in trainer.callbacks):
+            if isinstance(trainer.datamodule, ImageData) and not trainer.datamodule.files:
+                return
             self._name_changes(folders[0] / SETTINGS_FILE)
         for folder in folders:
             try:
@@ -72,11 +76,23 @@ class SettingsBesideOutputs(SaveConfigCallback):
         except ValueError:
             return
         now = json.loads(self.parser.dump(self.config, format="json", skip_validation=True))
-        changes = [*differences(earlier.get("model"), now["model"], "model")]
-        changes += [*differences(earlier.get("trainer", {}).get("precision"), now["trainer"]["precision"], "precision")]
-        if changes:
+        then, here = ({"model": one.get("model"), "trainer": precision_of(one)} for one in (earlier, now))
+        if changes := [*differences(then, here)]:
             listed = "; ".join(change.replace(".init_args", "") for change in changes)
-            sys.stderr.write(f"ldrps: pictures that are kept were made with other settings: {listed}\n")
+            moved = next(name for count in itertools.count(1) if not (name := numbered(file, count)).exists())
+            file.replace(moved)
+            told = f"pictures that are kept were made with other settings ({moved.name}): {listed}"
+            sys.stderr.write(f"ldrps: {told}\n")
+
+
+def precision_of(settings: Settings) -> Settings:
+    """What of a trainer's settings results depend on."""
+    return {"precision": settings.get("trainer", {}).get("precision")}
+
+
+def numbered(file: Path, number: int) -> Path:
+    """Name for the settings of an earlier run."""
+    return file.with_suffix(f".{number}{file.suffix}")
 
 
 class CommandLine(LightningCLI):

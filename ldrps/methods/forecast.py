@@ -190,29 +190,35 @@ def measure(restorer: Restorer, speeds: Speeds) -> None:
             return
 
 
-def seconds_of(restorer: Restorer, image: torch.Tensor) -> float:
-    """Time that a method takes for an image, shape (1, 3, H, W); of many steps only few are taken."""
+def seconds_of(restorer: Restorer, images: torch.Tensor, counts: tuple[int, int] = (2, 4)) -> float:
+    """Time that a method takes for images, shape (B, 3, H, W).
+
+    Args:
+        restorer: The method.
+        images: The images, restored together.
+        counts: Inference steps of the two restorations from which one of many steps is told.
+    """
     if not isinstance(restorer, LDRPS) or restorer.sampling.num_steps <= MOST_STEPS:
-        return timed(restorer, image)
+        return timed(restorer, images)
     sampling = restorer.sampling
     steps, seconds = [], []
     try:
-        for count in (2, 4):
+        for count in counts:
             restorer.sampling = replace(sampling, num_inference_steps=count)
             steps.append(restorer.sampling.num_steps)
-            seconds.append(timed(restorer, image))
+            seconds.append(timed(restorer, images))
     finally:
         restorer.sampling = sampling
     of_a_step = max(0.0, (seconds[1] - seconds[0]) / (steps[1] - steps[0]))
     return seconds[1] + of_a_step * (sampling.num_steps - steps[1])
 
 
-def timed(restorer: Restorer, image: torch.Tensor) -> float:
-    """Time of one restoration."""
+def timed(restorer: Restorer, images: torch.Tensor) -> float:
+    """Time of one restoration of images, shape (B, 3, H, W)."""
     started = time.perf_counter()
     with torch.enable_grad():
         # What comes back lies on the CPU, so that a GPU has finished.
-        restorer.restore(image, [None]).cpu()
+        restorer.restore(images, [None] * len(images)).cpu()
     return time.perf_counter() - started
 
 

@@ -1,0 +1,137 @@
+"""`ldrps restore` keeps each photo's format, goes on where it stopped, and says first what it will take."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data as skimage_data
+
+from ldrps.cli import main
+from ldrps.data.photo_formats import FORMATS
+from ldrps.methods.forecast import Speeds, measure
+from tests.builders import make_restorer
+
+
+def cat(size=(24, 16)):
+    return Image.fromarray(skimage_data.cat()).resize(size)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Photos in several formats, files that are none, and files about a photo."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cat().save(folder / "a.jpg", icc_profile=b"no profile")
+    cat().save(folder / "b.webp")
+    cat().save(folder / "c.tif")
+    cat().save(folder / "same.png")
+    cat().save(folder / "same.jpg")
+    cat().save(folder / "moving.gif", save_all=True, append_images=[cat().rotate(90)])
+    for name in ("a.txt", "a.json", ".hidden", "clip.mp4", "words.txt"):
+        (folder / name).write_text("a cat")
+    return folder
+
+
+def restore_as_it_is(folder, out, micro_folder, *arguments):
+    few = ["--device", "cpu", "--model.sampling.num_inference_steps", "3"]
+    return main(["restore", str(folder), "-o", str(out), "--backbone", str(micro_folder), *few, *map(str, arguments)])
+
+
+def test_photos_keep_their_formats_and_one_line_says_what_else_was_there(folder, tmp_path, micro_folder, capfd):
+    out = tmp_path / "out"
+    assert restore_as_it_is(folder, out, micro_folder) == 0
+    names = ["a.jpg", "b.webp", "c.tif", "ldrps.config.yaml", "moving.png", "same.jpg", "same.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    assert [Image.open(out / name).format for name in names[:3]] == ["JPEG", "WEBP", "TIFF"]
+    errors = capfd.readouterr().err
+    assert "2 file(s) passed over, no pictures" in errors
+    assert "clip.mp4" in errors
+    assert "words.txt" in errors
+    assert "moving.gif: it holds 2 pictures: only the first is restored" in errors
+    assert "a.jpg: its colour profile is damaged" in errors
+    assert re.search(r"plan: 6 pictures of 0.0 megapixels on cpu", errors)
+
+
+def test_resume_keeps_what_is_there_and_names_what_changed(folder, tmp_path, micro_folder, capfd):
+    out = tmp_path / "out"
+    assert restore_as_it_is(folder, out, micro_folder) == 0
+    (out / "b.webp").unlink()
+    (out / "c.tif").write_bytes(b"mine")
+    capfd.readouterr()
+    assert restore_as_it_is(folder, out, micro_folder) == 2
+    assert "5 output(s) exist already" in (refusal := capfd.readouterr().err)
+    assert "add --resume to keep them, --overwrite to replace them, or choose another --output" in refusal
+    assert restore_as_it_is(folder, out, micro_folder, "--resume", "--seed", 7) == 0
+    printed = capfd.readouterr()
+    assert "5 of 6 picture(s) are in" in printed.out
+    assert "1 restored picture(s)" in printed.out
+    assert "were made with other settings (ldrps.config.1.yaml): model.seed is 0 there and 7 here\n" in printed.err
+    assert "seed: 0" in (out / "ldrps.config.1.yaml").read_text()
+    assert "seed: 7" in (out / "ldrps.config.yaml").read_text()
+    assert (out / "c.tif").read_bytes() == b"mine"
+    assert (out / "b.webp").exists()
+    # With everything finished there is nothing to do, and nothing changed.
+    assert restore_as_it_is(folder, out, micro_folder, "--resume", "--seed", 8) == 0
+    printed = capfd.readouterr()
+    assert "seed: 7" in (out / "ldrps.config.yaml").read_text()
+    assert "6 of 6 picture(s) are in" in printed.out
+    assert "other settings" not in printed.err
+
+
+def test_resume_and_overwrite_exclude_each_other(folder, tmp_path, micro_folder, capfd):
+    assert restore_as_it_is(folder, tmp_path / "out", micro_folder, "--resume", "--overwrite") == 2
+    assert "overwrite and resume exclude each other" in capfd.readouterr().err
+
+
+def test_a_plan_restores_and_writes_nothing(tmp_path, micro_folder, capfd, monkeypatch):
+    (tmp_path / "in").mkdir()
+    Image.new("L", (3000, 400), 90).save(tmp_path / "in" / "wide.png")
+    Image.new("1", (30_000, 10_000)).save(tmp_path / "in" / "panorama.png", compress_level=1)
+    before = sorted(tmp_path.rglob("*.png"))
+    monkeypatch.chdir(tmp_path)
+    measured = []
+    monkeypatch.setattr(
+        "ldrps.methods.forecast.seconds_of", lambda restorer, image: measured.append(image.shape) or 2.0
+    )
+    arguments = ["plan", str(tmp_path / "in"), "--backbone", str(micro_folder), "--device", "cpu"]
+    assert main(arguments) == 0
+    printed = capfd.readouterr().out
+    # 256 x 256 take 2 s here, 3000 x 400 have 18.3 times as many pixels.
+    assert re.search(
+        r"plan: 1 picture of 1\.2 megapixels: about 37 s on cpu, \d+\.\d of \d+\.\d GiB of memory", printed
+    )
+    assert "plan: 1 too large (max_pixels=4000000)" in printed
+    assert "panorama.png (30000 x 10000)" in printed
+    assert sorted(tmp_path.rglob("*.png")) == before
+    # The machine is known now.
+    assert main(arguments) == 0
+    assert len(measured) == 2
+
+
+def test_what_was_restored_is_what_the_next_plan_knows(restore, tmp_path, capfd):
+    cat().save(tmp_path / "cat.png")
+    assert restore(tmp_path / "cat.png", "--output", tmp_path / "out")[0] == 0
+    code, errors = restore(tmp_path / "cat.png", "--output", tmp_path / "out", "--overwrite", "--seed", 4)
+    assert code == 0
+    assert re.search(r"plan: 1 picture of 0\.0 megapixels: about 1 s on cpu", errors)
+
+
+def test_a_photo_that_a_format_cannot_hold_fails_alone(restore, tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, "webp", replace(FORMATS["webp"], max_side=30))
+    (tmp_path / "in").mkdir()
+    cat().save(tmp_path / "in" / "good.png")
+    cat((31, 16)).save(tmp_path / "in" / "long.png")
+    code, errors = restore(tmp_path / "in", "--output", tmp_path / "out", "--format", "webp")
+    assert code == 1
+    assert "WEBP holds 30 pixels a side at most, the photo has 31 x 16: use --format png" in errors
+    assert [path.name for path in (tmp_path / "out").glob("*.webp")] == ["good.webp"]
+
+
+def test_measuring_changes_no_result(micro_folder, pictures):
+    plain, measured = make_restorer(micro_folder), make_restorer(micro_folder)
+    sampling = measured.sampling
+    measure(measured, Speeds())
+    assert measured.sampling == sampling
+    assert np.array_equal(plain.restore(pictures[:1], [None]), measured.restore(pictures[:1], [None]))
