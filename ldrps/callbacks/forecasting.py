@@ -96,6 +96,10 @@ class Forecasting(Callback):
         """Stop watching."""
         self._watching.close()
 
+    def on_exception(self, trainer: Trainer, pl_module: Restorer, exception: BaseException) -> None:
+        """Stop watching."""
+        self._watching.close()
+
 
 def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, int]], list[str]]:
     """Width and height of pictures by their headers; what cannot be read is told when its turn comes.

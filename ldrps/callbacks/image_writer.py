@@ -13,7 +13,7 @@ from torch import Tensor
 from ldrps.data.image_files import Picture, write_picture
 from ldrps.data.images import ImageData
 from ldrps.data.outputs import check_outputs, prepare_folder
-from ldrps.data.photo_files import write_photo
+from ldrps.data.photo_files import check_format, write_photo
 from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.methods.restorer import Restorer, Step
@@ -67,6 +67,8 @@ class ImageWriter(BasePredictionWriter):
         super().setup(trainer, pl_module, stage)
         if self.output is None or stage != "predict":
             return
+        if self.format is not None:
+            check_format(self.format)
         prepare_folder(self.output)
         data = trainer.datamodule
         if not isinstance(data, ImageData):

@@ -88,11 +88,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         OSError: If it cannot be opened, or is not a picture (UnidentifiedImageError).
     """
     if path.suffix.lower() in HEIF_SUFFIXES:
-        if find_spec("pillow_heif") is None:
-            raise ValueError(f"{path} is HEIC, which needs pillow-heif: pip install 'ldrps[heic]'")
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
+        learn_heif(f"{path} is HEIC, which")
     # Pillow would refuse large pictures with a word of its own; callers compare the size with a limit of theirs.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -101,6 +97,22 @@ def opened(path: Path) -> Iterator[Image.Image]:
         Image.MAX_IMAGE_PIXELS = limit
     with image:
         yield image
+
+
+def learn_heif(who: str) -> None:
+    """Teach Pillow to read and write HEIC.
+
+    Args:
+        who: What needs it, for the message.
+
+    Raises:
+        ValueError: If the extra that does it is not installed.
+    """
+    if find_spec("pillow_heif") is None:
+        raise ValueError(f"{who} needs pillow-heif: pip install 'ldrps[heic]'")
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 
 
 def to_picture(image: Image.Image) -> Picture:

@@ -10,9 +10,9 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ldrps.data.deep_files import encode_png, encode_tiff
-from ldrps.data.image_files import Picture
+from ldrps.data.image_files import HEIF_SUFFIXES, Picture, learn_heif
 from ldrps.data.original import Original
-from ldrps.data.photo_formats import PhotoFormat, format_of
+from ldrps.data.photo_formats import FORMATS, FormatName, PhotoFormat, format_of
 from modules.safe_files import complete_or_absent
 
 
@@ -45,9 +45,24 @@ def write_photo(restored: Tensor, photo: Picture, path: Path) -> list[str]:
         losses.append(f"{format_.pillow_name} holds no transparency, which was left out: use --format png")
     depth = np.uint16 if original.bits == 16 else np.uint8
     rounded = np.rint(pixels * np.float32(np.iinfo(depth).max)).astype(depth, order="C")
+    if path.suffix.lower() in HEIF_SUFFIXES:
+        learn_heif("HEIC")
     with complete_or_absent(path) as stream:
         _save(rounded, stream, format_, original, icc)
     return losses
+
+
+def check_format(name: FormatName) -> None:
+    """Make sure that a format can be written here.
+
+    Raises:
+        ValueError: If what writes it is not installed.
+    """
+    if name == "heic":
+        learn_heif("format heic")
+    Image.init()
+    if FORMATS[name].pillow_name not in Image.SAVE:
+        raise ValueError(f"format {name} cannot be written by the Pillow that is installed: choose png")
 
 
 def fitted(original: Original, format_: PhotoFormat) -> tuple[Original, list[str]]:

@@ -1,4 +1,4 @@
-"""`make bench-full-size`: models of the exact shapes of Stable Diffusion 1.5 and 2.1-base, with random weights, on a CPU.
+"""`make bench-full-size`: models of the shapes of Stable Diffusion 1.5 and 2.1-base, with random weights, on a CPU.
 
 python -m tests.benchmarks.full_size [--output runs/full_size] [--model sd15 sd21] [--preset blind ...]
 

@@ -108,8 +108,8 @@ def main():
             sys.stderr.write(" ".join(map(str, rows[-1])) + "\n")
     header = ["preset", "batch", "seconds an image of 512 x 512", "peak, GiB", "in U-Net and decoder"]
     text = (
-        f"GPU: {torch.cuda.get_device_name()}, torch {torch.__version__}, {options.dtype}, {MODEL} with random weights. "
-        f"Tests marked gpu: {'passed' if tests.returncode == 0 else 'FAILED'}.\n\n{markdown(header, rows)}\n"
+        f"GPU: {torch.cuda.get_device_name()}, torch {torch.__version__}, {options.dtype}, {MODEL} with random "
+        f"weights. Tests marked gpu: {'passed' if tests.returncode == 0 else 'FAILED'}.\n\n{markdown(header, rows)}\n"
         f"Wild degradations of 256 x 256, batches of 64: {degrading():.0f} a second.\n"
     )
     (options.output / "figures.md").write_text(text, encoding="utf-8")
