@@ -144,12 +144,14 @@ class CommandLine(LightningCLI):
             if isinstance(callback, Results):
                 callback.restorer_settings = settings
             if isinstance(callback, Forecasting):
-                callback.settings = without_seed(model)
+                callback.settings = timing_settings(model)
 
 
-def without_seed(model: Settings) -> Settings:
-    """Settings of a restorer but for the seed, on which no time depends."""
-    return {**model, "init_args": {**model.get("init_args", {}), "seed": 0}}
+def timing_settings(model: Settings) -> Settings:
+    """Settings of a restorer on which the time of a restoration depends: neither the seed nor what a prior is told."""
+    settings = {**model.get("init_args", {}), "seed": 0}
+    prior = settings.get("prior")
+    return {**model, "init_args": {**settings, "prior": prior["class_path"] if isinstance(prior, dict) else prior}}
 
 
 def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ldrps.data.deep_files import is_deep, read_deep
@@ -17,6 +17,7 @@ from ldrps.data.original import (
     number_of_pictures,
     orientation_of,
     resolution_of,
+    upright,
     upright_exif,
     upright_xmp,
 )
@@ -160,7 +161,7 @@ def _upright_picture(image: Image.Image, path: Path) -> Picture:
         picture = _deep_picture(read_deep(path, orientation), image.info.get("icc_profile"))
     else:
         image.load()
-        picture = to_picture(ImageOps.exif_transpose(image))
+        picture = to_picture(upright(image))
     exif, note = upright_exif(image, picture.image.shape[2], picture.image.shape[1])
     about = {"exif": exif, "xmp": upright_xmp(image), "dpi": resolution_of(image, orientation)}
     original = picture.original.noting(note, **about)

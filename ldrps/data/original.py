@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from ldrps.data.own_colours import OwnColours
 
@@ -15,6 +15,11 @@ LAYOUT_TAGS = frozenset(
     | {700, 33723, 34377, 34675, 37724}
 )
 """Tags of a TIFF's first directory that say how its own pixels lie there, or that are kept apart (XMP, profile)."""
+
+DAMAGED = (OSError, SyntaxError, EOFError, struct.error, TypeError, ValueError, KeyError, AttributeError, IndexError)
+"""What Pillow raises where data about a picture are wrong."""
+
+DAMAGED_EXIF = "its EXIF data is damaged and was left out"
 
 ORIENTATION_IN_XMP = re.compile(rb"""tiff:Orientation(="|='|>)[0-9]""")
 
@@ -48,8 +53,19 @@ class Original:
 
 def orientation_of(image: Image.Image) -> int:
     """EXIF orientation of an opened picture, 1 (upright) to 8."""
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGED:
+        return 1
     return orientation if orientation in range(1, 9) else 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A picture, whose pixels have been read, turned as its EXIF orientation says; where that is damaged, as it is."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except DAMAGED:
+        return image.copy()
 
 
 def upright_exif(image: Image.Image, width: int, height: int) -> tuple[bytes, str]:
@@ -65,6 +81,8 @@ def upright_exif(image: Image.Image, width: int, height: int) -> tuple[bytes, st
     """
     try:
         exif = image.getexif()
+        if image.info.get("exif") and not exif:
+            return b"", f"{DAMAGED_EXIF} (no tags can be read)"
         for tag in LAYOUT_TAGS & exif.keys():
             del exif[tag]
         if ExifTags.Base.Orientation in exif:
@@ -74,8 +92,8 @@ def upright_exif(image: Image.Image, width: int, height: int) -> tuple[bytes, st
             if tag in details:
                 details[tag] = length
         return (exif.tobytes() if len(exif) else b""), ""
-    except (OSError, SyntaxError, struct.error, TypeError, ValueError, KeyError, AttributeError) as error:
-        return b"", f"its EXIF data is damaged and was left out ({' '.join(str(error).split())})"
+    except DAMAGED as error:
+        return b"", f"{DAMAGED_EXIF} ({' '.join(str(error).split())})"
 
 
 def upright_xmp(image: Image.Image) -> bytes:
@@ -97,4 +115,8 @@ def resolution_of(image: Image.Image, orientation: int) -> tuple[float, float] |
 def number_of_pictures(image: Image.Image) -> int:
     """Frames of an animation or pages of a file."""
     # Phones put previews and gain maps behind the photo; nobody takes them for further photos.
-    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    try:
+        return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+    except DAMAGED:
+        # The first one has been read; what is wrong lies behind it.
+        return 1

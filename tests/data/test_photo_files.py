@@ -259,10 +259,23 @@ def test_a_damaged_profile_is_told_and_left_out(tmp_path, coffee, profile):
         assert "icc_profile" not in written.info
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_damaged_exif_data_is_no_reason_to_fail(tmp_path, coffee):
-    Image.fromarray(coffee).save(tmp_path / "in.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + bytes(range(200)))
-    assert rewrite(tmp_path / "in.jpg", tmp_path / "out.jpg") == []
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_damaged_exif_data_is_no_reason_to_fail(tmp_path, coffee, suffix):
+    good, rng = camera_data(orientation=3).tobytes(), np.random.default_rng(0)
+    for number in range(30):
+        damaged = bytearray(good)
+        for position in rng.integers(6, len(good), 1 + number % 12):
+            damaged[position] = rng.integers(256)
+        Image.fromarray(coffee).save(tmp_path / f"in{suffix}", exif=bytes(damaged))
+        assert rewrite(tmp_path / f"in{suffix}", tmp_path / f"out{suffix}") == []
+        assert read_picture(tmp_path / f"out{suffix}").image.shape == (3, 20, 30)
+
+
+def test_unreadable_exif_data_is_told(tmp_path, coffee):
+    Image.fromarray(coffee).save(tmp_path / "in.png", exif=b"Exif\0\0XX*\0\x08\0\0\0")
+    [note] = read_picture(tmp_path / "in.png").original.notes
+    assert "its EXIF data is damaged and was left out" in note
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".tif", ".png"])
