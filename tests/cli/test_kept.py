@@ -14,7 +14,7 @@ from skimage import data as skimage_data
 from ldrps.cli import main
 from ldrps.data.photo_formats import FORMATS
 from ldrps.methods.forecast import Speeds, measure
-from tests.builders import make_restorer
+from tests.builders import make_restorer, write_header
 
 
 def cat(size=(24, 16)):
@@ -96,7 +96,7 @@ def test_resume_and_overwrite_exclude_each_other(photo_file, tmp_path, micro_fol
 def test_a_plan_restores_and_writes_nothing(tmp_path, micro_folder, capfd, monkeypatch):
     (tmp_path / "in").mkdir()
     Image.new("L", (3000, 400), 90).save(tmp_path / "in" / "wide.png")
-    Image.new("1", (30_000, 10_000)).save(tmp_path / "in" / "panorama.png", compress_level=1)
+    write_header(tmp_path / "in" / "panorama.png", 30_000, 10_000)
     before = sorted(tmp_path.rglob("*.png"))
     monkeypatch.chdir(tmp_path)
     measured = []

@@ -15,6 +15,7 @@ from ldrps.data.deep_files import turned
 from ldrps.data.image_files import read_picture
 from ldrps.data.own_colours import convert, srgb
 from ldrps.data.photo_files import write_photo
+from tests.builders import write_header
 
 WHITE = [0.3127, 0.3290, 1.0]
 WIDE = imagecodecs.cms_profile(
@@ -306,6 +307,6 @@ def test_heic_without_its_reader_is_one_sentence(tmp_path, monkeypatch):
 
 
 def test_three_hundred_megapixels_are_refused_by_their_header(tmp_path):
-    Image.new("1", (30_000, 10_000)).save(tmp_path / "panorama.png", compress_level=1)
+    write_header(tmp_path / "panorama.png", 30_000, 10_000)
     with pytest.raises(ValueError, match=r"30000 x 10000 pixels, more than max_pixels=64000000"):
         read_picture(tmp_path / "panorama.png")
