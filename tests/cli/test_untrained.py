@@ -41,7 +41,7 @@ def test_the_folder_is_a_pipeline_in_half_precision(tmp_path, monkeypatch, capfd
     monkeypatch.setattr(untrained_folders, "configuration", small)
     assert main(["untrained", "sd21", "--output", str(tmp_path / "sd21")]) == 0
     assert "random weights" in capfd.readouterr().out
-    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "sd21", torch_dtype=torch.float16)
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "sd21", dtype=torch.float16)
     assert pipeline.unet.dtype == pipeline.vae.dtype == pipeline.text_encoder.dtype == torch.float16
     assert pipeline.tokenizer.model_max_length == 77
     assert json.loads((tmp_path / "sd21" / "model_index.json").read_text())["scheduler"][1] == "PNDMScheduler"
