@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class Forecasting(Callback):
         sizes, too_large = sizes_of([file for file, _ in data.files], data.max_pixels)
         with trainer.precision_plugin.predict_step_context():
             forecast = plan(pl_module, sizes, self._speeds, data.batch_size)
+        if forecast.seconds is not None:
+            # Processes share the pictures.
+            forecast = replace(forecast, seconds=forecast.seconds / trainer.world_size)
         # The line is what `ldrps plan` was asked for, and a remark before a restoration.
         console = Console(stderr=not data.dry_run, highlight=False, soft_wrap=True)
         console.print(f"plan: {forecast.sentence()}", markup=False)
