@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
-	bench-harm bench-degradations bench-harness docs docs-figures clean
+	bench-harm bench-degradations bench-harness bench-plan bench-full-size gpu docs docs-figures clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -55,6 +55,15 @@ bench-degradations: $(VENV)/.installed ## Measure the wild pipeline beside OpenC
 
 bench-harness: $(VENV)/.installed ## Measure what `ldrps test` costs besides restoring (also part of bench).
 	$(BIN)/python -m tests.benchmarks.harness --data "$(DATA)"
+
+bench-plan: $(VENV)/.installed ## Measure how near the forecasts of `ldrps plan` are to what happens.
+	$(BIN)/python -m tests.benchmarks.plan
+
+bench-full-size: $(VENV)/.installed ## Load models of Stable Diffusion's shapes, take two steps with each preset (CPU, 5 GB of disk).
+	$(BIN)/python -m tests.benchmarks.full_size --output runs/full_size
+
+gpu: $(VENV)/.installed ## Everything that wants a GPU: its tests, time, memory, profile of a full-size model; one table.
+	$(BIN)/python -m tests.benchmarks.gpu --output runs/gpu
 
 docs-figures: $(VENV)/.installed ## Draw the pictures of the documentation.
 	$(BIN)/python docs/figures.py

@@ -14,6 +14,7 @@ SUMMARY = """\
 ldrps restores damaged photos without being told what is wrong with them.
 
   ldrps restore IN... --output DIR    restore photos, folders or globs
+  ldrps plan IN...                    say what that will take on this machine: time, memory
   ldrps degrade IN... --suite NAME --output DIR
                                       make degraded copies of clean photos, with receipts that rebuild them
   ldrps test --suite NAME... --clean IN... --output RUN
@@ -22,6 +23,8 @@ ldrps restores damaged photos without being told what is wrong with them.
                                       restore FOLDER/input, score against FOLDER/target
   ldrps caption IN... --prior X       write what a prior says of each photo beside it, for later runs
   ldrps convert FILE --output FOLDER  make a DA-CLIP folder of an official checkpoint
+  ldrps untrained sd21 --output FOLDER
+                                      make a folder of a full-size model's shape, with random weights
   ldrps report RUN                    make tables and the HTML page of a run folder again
   ldrps demo                          damage a sample photo, restore it, say where to look
   ldrps completion SHELL              print the completion script of bash, zsh or tcsh
@@ -31,7 +34,7 @@ ldrps restores damaged photos without being told what is wrong with them.
 
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
-EVERYDAY = ("restore", "degrade", "test", "caption", "convert", "report", "demo", "completion")
+EVERYDAY = ("restore", "plan", "degrade", "test", "caption", "convert", "untrained", "report", "demo", "completion")
 LIGHTNING = ("fit", "validate", "predict")
 
 

@@ -1,5 +1,8 @@
 """Restorers and backbones that tests put together."""
 
+import io
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from diffusers import (
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
+from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
@@ -238,3 +242,24 @@ class Stubborn(Restorer):
         if degraded.shape[2] == degraded.shape[3]:
             raise KeyError("squares are beneath me")
         return degraded
+
+
+def write_header(path: Path, width: int, height: int) -> None:
+    """Write the beginning of a PNG that says it is of this size, however large."""
+    stream = io.BytesIO()
+    Image.new("1", (1, 1)).save(stream, format="PNG")
+    content = stream.getvalue()
+    header = b"IHDR" + struct.pack(">II", width, height) + content[24:29]
+    path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+
+
+def write_vgg(folder: Path) -> Path:
+    """Make a folder for torch.hub with torchvision's layer names and sizes of VGG-16, random values."""
+    torch.manual_seed(0)
+    state = {"classifier.0.weight": torch.zeros(2, 2)}
+    for layer, (inputs, outputs) in {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128)}.items():
+        for name, value in torch.nn.Conv2d(inputs, outputs, 3).state_dict().items():
+            state[f"features.{layer}.{name}"] = value
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    torch.save(state, folder / "checkpoints" / "vgg16-397923af.pth")
+    return folder

@@ -14,6 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from ldrps.data.image_files import to_tensor
 from ldrps.training.denoiser import stable_diffusion_schedule
 from ldrps.training.tokenizer import train_tokenizer
+from tests.builders import write_vgg
 from tests.da_clip import with_da_clip
 
 CAPTIONS = ["a photo of a cat", "a photo of a cup of coffee", "an astronaut in front of a flag"]
@@ -142,12 +143,4 @@ def pairs_folder(tmp_path, pictures) -> Path:
 @pytest.fixture(scope="session")
 def vgg_hub(tmp_path_factory) -> Path:
     """A torch.hub folder with torchvision's layer names and sizes of VGG-16, random values."""
-    torch.manual_seed(0)
-    state = {"classifier.0.weight": torch.zeros(2, 2)}
-    for layer, (inputs, outputs) in {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128)}.items():
-        for name, value in torch.nn.Conv2d(inputs, outputs, 3).state_dict().items():
-            state[f"features.{layer}.{name}"] = value
-    folder = tmp_path_factory.mktemp("hub")
-    (folder / "checkpoints").mkdir()
-    torch.save(state, folder / "checkpoints" / "vgg16-397923af.pth")
-    return folder
+    return write_vgg(tmp_path_factory.mktemp("hub"))

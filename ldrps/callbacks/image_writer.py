@@ -1,4 +1,4 @@
-"""Writes what was restored: the picture, a before|after pair, a film strip of the sampling."""
+"""Writes what was restored: the photo, a before|after pair, a film strip of the sampling."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,49 +10,86 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from rich.console import Console
 from torch import Tensor
 
-from ldrps.data.image_files import write_picture
+from ldrps.data.image_files import Picture, write_picture
 from ldrps.data.images import ImageData
 from ldrps.data.outputs import check_outputs, prepare_folder
-from ldrps.data.samples import Outcome, Sample
+from ldrps.data.photo_files import check_format, write_photo
+from ldrps.data.photo_formats import FormatName, suffix_for
+from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.methods.restorer import Restorer, Step
 from modules.pictures import to_pil
 
 
 class ImageWriter(BasePredictionWriter):
-    """Writes each restored image as PNG as soon as it is finished.
+    """Writes each restored image as soon as it is finished, with everything that the photo's file held.
 
     Args:
         output: Folder for the pictures; None writes none.
+        format: Format of the pictures; None takes each photo's own, or PNG where that could not hold the result.
         compare: Also write ``NAME.compare.png``, before and after side by side.
         trajectory: Also write ``NAME.trajectory.png``, a film strip of this many x0 predictions; 0 writes none.
         overwrite: Replace pictures of earlier runs; inputs are never replaced.
+        resume: Keep pictures of earlier runs and restore the others.
 
     Raises:
         ValueError: Before anything is restored, if an output is an input, exists already, or cannot be written.
     """
 
     def __init__(
-        self, output: str | None = None, compare: bool = False, trajectory: int = 0, overwrite: bool = False
+        self,
+        output: str | None = None,
+        format: FormatName | None = None,  # noqa: A002 (what users know the option as)
+        compare: bool = False,
+        trajectory: int = 0,
+        overwrite: bool = False,
+        resume: bool = False,
     ) -> None:
         super().__init__(write_interval="batch")
+        if overwrite and resume:
+            raise ValueError(
+                "overwrite and resume exclude each other: one replaces finished pictures, the other keeps them"
+            )
         if trajectory < 0:
             raise ValueError(f"trajectory={trajectory} must not be negative; 0 writes no film strip")
         self.output = Path(output) if output else None
         self.compare = compare
         self.trajectory = trajectory
+        self.format = format
         self.overwrite = overwrite
+        self.resume = resume
         self.written: list[Path] = []
+        self.num_kept = 0
+        self._notes: list[str] = []
         self._frames: dict[str, list[Tensor]] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
-        """Refuse before hours are spent what could not be written after them."""
-        if self.output is None:
+    def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
+        """Refuse before hours are spent what could not be written after them; leave out what is finished."""
+        super().setup(trainer, pl_module, stage)
+        if self.output is None or stage != "predict":
             return
+        if self.format is not None:
+            check_format(self.format)
         prepare_folder(self.output)
-        if isinstance(trainer.datamodule, ImageData):
-            files = trainer.datamodule.files
-            check_outputs([self._path(name) for _, name in files], [file for file, _ in files], self.overwrite)
-        if self.trajectory:
+        data = trainer.datamodule
+        if not isinstance(data, ImageData):
+            return
+        sources = [file for file, _ in data.files]
+        pictures = [self._picture(name, file) for file, name in data.files]
+        more = [self._beside(name, kind) for _, name in data.files for kind in self._kinds()]
+        check_outputs([*pictures, *more], sources, overwrite=True)
+        check_outputs(
+            pictures, [], self.overwrite or self.resume, "add --resume to keep them, --overwrite to replace them,"
+        )
+        if self.resume:
+            open_files = [entry for entry, path in zip(data.files, pictures, strict=True) if not path.exists()]
+            self.num_kept = len(data.files) - len(open_files)
+            data.files = open_files
+        if self.num_kept and trainer.is_global_zero:
+            say(f"{self.num_kept} of {len(sources)} picture(s) are in {self.output} already and are kept")
+
+    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """Watch the sampling where a film strip is wanted."""
+        if self.output is not None and self.trajectory:
             pl_module.step_listeners.append(self._keep_frame)
 
     def write_on_batch_end(
@@ -68,25 +105,31 @@ class ImageWriter(BasePredictionWriter):
         """Write the pictures of one batch."""
         for outcome in prediction if self.output is not None else ():
             if outcome.restored is not None and isinstance(outcome.sample, Sample):
-                self._write(outcome.sample, outcome.restored)
+                try:
+                    self._write(outcome.sample, outcome.restored)
+                except ValueError as error:
+                    failed = Record(outcome.record.name, str(error), outcome.seconds)
+                    pl_module.records = [one for one in pl_module.records if one.name != failed.name] + [failed]
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Say where the pictures are."""
         if self.output is not None:
-            Console().print(
-                f"{len(self.written)} restored picture(s) in {self.output}", highlight=False, soft_wrap=True
-            )
+            for note in self._notes:
+                say(note, is_error=True)
+            say(f"{len(self.written)} restored picture(s) in {self.output}")
 
     def _write(self, sample: Sample, restored: Tensor) -> None:
-        path = self._path(sample.name)
-        write_picture(to_pil(restored, sample.alpha), path)
-        self.written.append(path)
         if self.compare:
             gap = torch.ones(3, restored.shape[1], max(2, restored.shape[2] // 64))
             pair = torch.cat([sample.image, gap, restored], dim=2)
-            write_picture(to_pil(pair), self._path(f"{sample.name}.compare"))
+            write_picture(to_pil(pair), self._beside(sample.name, "compare"))
         if frames := self._frames.pop(sample.name, None):
-            write_picture(to_pil(torch.cat(frames, dim=2)), self._path(f"{sample.name}.trajectory"))
+            write_picture(to_pil(torch.cat(frames, dim=2)), self._beside(sample.name, "trajectory"))
+        # The picture comes last: where it is, everything of the photo is.
+        path = self._picture(sample.name, sample.path or Path(sample.name))
+        losses = write_photo(restored, Picture(sample.image, sample.alpha, sample.original), path)
+        self.written.append(path)
+        self._notes += [f"{sample.path or sample.name}: {note}" for note in (*sample.original.notes, *losses)]
 
     def _keep_frame(self, samples: Sequence[Sample], step: Step) -> None:
         wanted = step.frames(self.trajectory)
@@ -96,5 +139,23 @@ class ImageWriter(BasePredictionWriter):
             for sample, image in zip(samples, step.images().cpu(), strict=True):
                 self._frames[sample.name].append(image)
 
-    def _path(self, name: str) -> Path:
-        return Path(self.output or ".") / f"{name}.png"
+    def _picture(self, name: str, source: Path) -> Path:
+        suffix = suffix_for(source, self.format)
+        # Files that share a stem have their ending in the name.
+        has_suffix = Path(name).name == source.name and source.suffix.lower() == suffix
+        return self._folder / (name if has_suffix else f"{name}{suffix}")
+
+    def _beside(self, name: str, kind: str) -> Path:
+        return self._folder / f"{name}.{kind}.png"
+
+    def _kinds(self) -> list[str]:
+        return [kind for kind, wanted in (("compare", self.compare), ("trajectory", self.trajectory)) if wanted]
+
+    @property
+    def _folder(self) -> Path:
+        return self.output or Path()
+
+
+def say(sentence: str, is_error: bool = False) -> None:
+    """Print one line."""
+    Console(stderr=is_error).print(sentence, highlight=False, soft_wrap=True, markup=False)

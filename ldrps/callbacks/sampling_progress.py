@@ -34,11 +34,11 @@ class SamplingProgress(ProgressBar):
         """Lightning shows one process's bar only."""
         self._is_shown = False
 
-    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+    def on_predict_epoch_start(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""
         self._start(trainer.predict_dataloaders, pl_module)
 
-    def on_test_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""
         self._start(trainer.test_dataloaders, pl_module)
 

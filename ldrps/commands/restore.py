@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 
-WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
+WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
 AUTO_PRESETS = ("blind", "best")
 """Where `ldrps restore` looks for text by itself; every other preset says which prior it wants."""
@@ -27,9 +27,11 @@ class Restore:
         inputs: Image files, folders or glob patterns.
         output: Folder for the pictures.
         config: Preset name or YAML file; may be repeated, later ones say what differs (blind).
+        format: Format of the pictures: png, jpeg, tiff, webp, avif or heic (each photo's own).
         compare: Also write before|after pictures.
         trajectory: Also write a film strip of this many frames.
         overwrite: Replace pictures of earlier runs.
+        resume: Keep pictures of earlier runs and restore the others.
         prior: Semantic prior: auto, null, text, prompt_file, mllm, endpoint, da_clip, da_clip_adapter, a YAML file or a
             class path (auto).
         prompt: What the restored photos should show.
@@ -43,9 +45,13 @@ class Restore:
     inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
     output: str = field(default="restored", metadata=option("-o", metavar="DIR"))
     config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
+    format: Literal["png", "jpeg", "tiff", "webp", "avif", "heic"] | None = field(
+        default=None, metadata=option(metavar="X")
+    )
     compare: bool = False
     trajectory: int = field(default=0, metadata=option(metavar="N"))
     overwrite: bool = False
+    resume: bool = False
     prior: str | None = field(default=None, metadata=option(metavar="X"))
     prompt: str | None = field(default=None, metadata=option(metavar="TEXT"))
     colorize: bool = False
@@ -82,10 +88,13 @@ class Restore:
             "data": {"init_args": {"inputs": self.inputs, "batch_size": self.batch_size}},
             "writer": {
                 "output": self.output,
+                "format": self.format,
                 "compare": self.compare,
                 "trajectory": self.trajectory,
                 "overwrite": self.overwrite,
+                "resume": self.resume,
             },
+            "plan": {"show": True},
             "trainer": {"accelerator": self.device},
             "model": {"init_args": model},
         }

@@ -1,6 +1,8 @@
 """LightningCLI with this project's presets, callbacks and defaults."""
 
+import itertools
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,19 +12,25 @@ from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from ldrps.callbacks.failures import Failures
+from ldrps.callbacks.forecasting import Forecasting
 from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
 from ldrps.configuration.arguments import one_each
 from ldrps.configuration.hints import with_hint
-from ldrps.configuration.layers import Settings, merged
+from ldrps.configuration.layers import Settings, merged, read_file
 from ldrps.configuration.presets import preset_model, read_prior
+from ldrps.data.images import ImageData
 from ldrps.data.samples import Record
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
+from ldrps.results.run_folder import differences
 
 RESTORING = ("predict", "test")
+
+SETTINGS_FILE = "ldrps.config.yaml"
+"""Name of the resolved settings beside what was made with them."""
 
 DEFAULT_DATA = {
     "predict": "ldrps.data.images.ImageData",
@@ -48,14 +56,43 @@ class SettingsBesideOutputs(SaveConfigCallback):
         ]
         if not trainer.is_global_zero:
             return
+        if any(isinstance(callback, ImageWriter) and callback.num_kept for callback in trainer.callbacks):
+            if isinstance(trainer.datamodule, ImageData) and not trainer.datamodule.files:
+                return
+            self._name_changes(folders[0] / SETTINGS_FILE)
         for folder in folders:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                self.parser.save(self.config, folder / "ldrps.config.yaml", skip_unset=False, overwrite=True)
+                self.parser.save(self.config, folder / SETTINGS_FILE, skip_unset=False, overwrite=True)
             except OSError as error:
                 raise ValueError(
                     f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another one"
                 ) from error
+
+    def _name_changes(self, file: Path) -> None:
+        """Say what differs between the settings of the pictures that are kept and those of this run."""
+        try:
+            earlier = read_file(file)
+        except ValueError:
+            return
+        now = json.loads(self.parser.dump(self.config, format="json", skip_validation=True))
+        then, here = ({"model": one.get("model"), "trainer": precision_of(one)} for one in (earlier, now))
+        if changes := [*differences(then, here)]:
+            listed = "; ".join(change.replace(".init_args", "") for change in changes)
+            moved = next(name for count in itertools.count(1) if not (name := numbered(file, count)).exists())
+            file.replace(moved)
+            told = f"pictures that are kept were made with other settings ({moved.name}): {listed}"
+            sys.stderr.write(f"ldrps: {told}\n")
+
+
+def precision_of(settings: Settings) -> Settings:
+    """What of a trainer's settings results depend on."""
+    return {"precision": settings.get("trainer", {}).get("precision")}
+
+
+def numbered(file: Path, number: int) -> Path:
+    """Name for the settings of an earlier run."""
+    return file.with_suffix(f".{number}{file.suffix}")
 
 
 class CommandLine(LightningCLI):
@@ -64,6 +101,7 @@ class CommandLine(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what writes and scores, and the defaults a test-time optimisation needs."""
         parser.add_lightning_class_args(ImageWriter, "writer")
+        parser.add_lightning_class_args(Forecasting, "plan")
         parser.add_lightning_class_args(Results, "results")
         parser.add_lightning_class_args(Tracking, "wandb")
         parser.set_defaults({"trainer.inference_mode": False})
@@ -93,17 +131,27 @@ class CommandLine(LightningCLI):
         return super().instantiate_trainer(enable_model_summary=False, enable_checkpointing=False, **kwargs)
 
     def instantiate_classes(self) -> None:
-        """Make everything, and tell the results what the restorers' settings are."""
+        """Make everything, and tell results and forecasts what the restorers' settings are."""
         super().instantiate_classes()
-        if self.subcommand != "test":
+        if self.subcommand not in RESTORING:
             return
-        model = json.loads(self._parser("test").dump(self.config.test, format="json", skip_validation=True))["model"]
+        parser, config = self._parser(self.subcommand), self.config[self.subcommand]
+        model = json.loads(parser.dump(config, format="json", skip_validation=True))["model"]
         settings = {self.model.name: model}
         if isinstance(self.model, Comparison):
             settings = model["init_args"]["restorers"]
         for callback in self.trainer.callbacks:
             if isinstance(callback, Results):
                 callback.restorer_settings = settings
+            if isinstance(callback, Forecasting):
+                callback.settings = timing_settings(model)
+
+
+def timing_settings(model: Settings) -> Settings:
+    """Settings of a restorer on which the time of a restoration depends: neither the seed nor what a prior is told."""
+    settings = {**model.get("init_args", {}), "seed": 0}
+    prior = settings.get("prior")
+    return {**model, "init_args": {**settings, "prior": prior["class_path"] if isinstance(prior, dict) else prior}}
 
 
 def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:

@@ -23,6 +23,8 @@ def quieten() -> None:
     # The hub's own remarks about every repeated attempt; that it cannot be reached is said once, by whoever asked.
     logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
+    # One line for each damaged tag of a photo; what matters of it is said by whoever read the photo.
+    warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
     warnings.filterwarnings("ignore", message=".*LightningCLI's args parameter.*")
 
 

@@ -8,7 +8,7 @@ from degradations.base import Degradation
 from degradations.description import describe
 from degradations.receipts import degrade_one, fingerprint
 from degradations.suites import load_suites, merged
-from ldrps.data.image_files import read_picture
+from ldrps.data.image_files import MAX_PIXELS, read_picture
 from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images, name_outputs
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
@@ -91,7 +91,7 @@ class CleanData(ScoredData[Task]):
         shard: str = "0/1",
         batch_size: int = 1,
         num_workers: int = 0,
-        max_pixels: int = 4_000_000,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         if limit is not None and limit < 1:
             raise ValueError(f"limit={limit} must be at least 1; null uses all images")

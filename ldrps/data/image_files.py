@@ -1,18 +1,37 @@
-"""Reading and writing picture files: EXIF turn, grey, alpha, palette, CMYK, 16 bit, colour profiles, safe writing."""
+"""Reading picture files (EXIF turn, grey, alpha, palette, CMYK, 16 bit, colour profiles), and safe writing."""
 
-import io
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from ldrps.data.deep_files import is_deep, read_deep
+from ldrps.data.original import (
+    Original,
+    number_of_pictures,
+    orientation_of,
+    resolution_of,
+    upright,
+    upright_exif,
+    upright_xmp,
+)
+from ldrps.data.own_colours import OwnColours, deep_to_srgb, own_colours, to_srgb
 from modules.safe_files import complete_or_absent
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+"""Pictures that only the extra `heic` reads."""
+
+IMAGE_SUFFIXES = HEIF_SUFFIXES | {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """File name endings that are taken for pictures when a folder is given."""
+
+MAX_PIXELS = 4_000_000
+"""Larger pictures are refused instead of exhausting the memory, unless a setting says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -22,17 +41,19 @@ class Picture:
     Attributes:
         image: RGB, shape (3, H, W), range [0, 1], sRGB.
         alpha: Opacity, shape (1, H, W), range [0, 1]; None for an opaque picture.
+        original: What else its file holds.
     """
 
     image: Tensor
     alpha: Tensor | None = None
+    original: Original = Original()
 
 
 def read_picture(path: Path, max_pixels: int = 64_000_000) -> Picture:
     """Read a picture file as upright RGB.
 
-    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16-bit grey scaled by 65535, and
-    transparency kept apart.
+    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16 bits scaled by 65535, transparency
+    kept apart; of several pictures in a file the first is read.
 
     Args:
         path: The file.
@@ -45,28 +66,67 @@ def read_picture(path: Path, max_pixels: int = 64_000_000) -> Picture:
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes): copy it again from its source")
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > max_pixels:
+        with opened(path) as image:
+            if image.width * image.height > max_pixels:
                 raise ValueError(
-                    f"{path} has {opened.width} x {opened.height} pixels, more than max_pixels={max_pixels}: "
+                    f"{path} has {image.width} x {image.height} pixels, more than max_pixels={max_pixels}: "
                     "make it smaller or raise max_pixels"
                 )
-            opened.load()
-            upright = ImageOps.exif_transpose(opened)
-            return to_picture(upright)
+            return _upright_picture(image, path)
     except UnidentifiedImageError as error:
-        raise ValueError(f"{path} is not a picture that can be read: give PNG, JPEG, WebP, TIFF or BMP") from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        known = "PNG, JPEG, WebP, TIFF, AVIF or BMP"
+        raise ValueError(f"{path} is not a picture that can be read: give {known}") from error
+    except (OSError, SyntaxError) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}): copy it again from its source") from error
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture file without reading its pixels.
+
+    Raises:
+        ValueError: If it is HEIC and the extra that reads it is not installed.
+        OSError: If it cannot be opened, or is not a picture (UnidentifiedImageError).
+    """
+    if path.suffix.lower() in HEIF_SUFFIXES:
+        learn_heif(f"{path} is HEIC, which")
+    # Pillow would refuse large pictures with a word of its own; callers compare the size with a limit of theirs.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        image = Image.open(path)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield image
+
+
+def learn_heif(who: str) -> None:
+    """Teach Pillow to read and write HEIC.
+
+    Args:
+        who: What needs it, for the message.
+
+    Raises:
+        ValueError: If the extra that does it is not installed.
+    """
+    if find_spec("pillow_heif") is None:
+        raise ValueError(f"{who} needs pillow-heif: pip install 'ldrps[heic]'")
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
 def to_picture(image: Image.Image) -> Picture:
-    """Convert a PIL image of any mode to RGB in [0, 1], with its transparency apart."""
+    """Convert an upright PIL image of any mode to RGB in [0, 1], with its transparency apart."""
     has_alpha = "A" in image.getbands() or "transparency" in image.info
     alpha = to_tensor(image.convert("RGBA").getchannel("A")) if has_alpha else None
     if image.mode.startswith("I") or image.mode == "F":
-        return Picture(_deep_grey(image), alpha)
-    return Picture(to_tensor(_to_srgb(image)), alpha)
+        icc = image.info.get("icc_profile")
+        colours = own_colours(icc, None, is_grey=True) if icc else None
+        return Picture(_deep_grey(image), alpha, Original(bits=16, is_grey=True, colours=colours))
+    srgb, colours, note = to_srgb(image)
+    is_grey = image.mode in {"1", "L", "LA"}
+    return Picture(to_tensor(srgb), alpha, Original().noting(note, is_grey=is_grey, colours=colours))
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -93,15 +153,37 @@ def _deep_grey(image: Image.Image) -> Tensor:
     return (grey / full_scale).clamp(0, 1).expand(3, -1, -1).clone()
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in {"RGB", "CMYK", "L"}:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            # A broken profile is common in old files; the plain conversion is what viewers fall back to.
-            return image.convert("RGB")
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
+def _upright_picture(image: Image.Image, path: Path) -> Picture:
+    # Asked first: looking for EXIF data at the end of a PNG, Pillow reads it whole.
+    deep = is_deep(image)
+    orientation = orientation_of(image)
+    if deep:
+        picture = _deep_picture(read_deep(path, orientation), image.info.get("icc_profile"))
+    else:
+        image.load()
+        picture = to_picture(upright(image))
+    exif, note = upright_exif(image, picture.image.shape[2], picture.image.shape[1])
+    about = {"exif": exif, "xmp": upright_xmp(image), "dpi": resolution_of(image, orientation)}
+    original = picture.original.noting(note, **about)
+    count = number_of_pictures(image)
+    several = f"it holds {count} pictures: only the first is restored" if count > 1 else ""
+    return replace(picture, original=original.noting(several))
+
+
+def _deep_picture(pixels: np.ndarray, icc: bytes | None) -> Picture:
+    is_grey, has_alpha = pixels.shape[-1] < 3, pixels.shape[-1] in (2, 4)
+    colour = pixels[..., :1].repeat(3, axis=-1) if is_grey else pixels[..., :3]
+    alpha = _from_sixteen_bit(pixels[..., -1:]) if has_alpha else None
+    colours: OwnColours | None = None
+    note = ""
+    if icc and has_alpha:
+        # In their own encoding, as pictures of 8 bits with transparency.
+        colours = own_colours(icc, None, is_grey)
+    elif icc:
+        colour, colours, note = deep_to_srgb(np.ascontiguousarray(colour), icc)
+    original = Original().noting(note, bits=16, is_grey=is_grey, colours=colours)
+    return Picture(_from_sixteen_bit(colour), alpha, original)
+
+
+def _from_sixteen_bit(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1) / 65535

@@ -1,14 +1,17 @@
 """Images to restore: files, folders and globs."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from ldrps.data.image_files import IMAGE_SUFFIXES, read_picture
-from ldrps.data.samples import Entry, Sample, Unreadable
+from ldrps.data.image_files import IMAGE_SUFFIXES, MAX_PIXELS, read_picture
+from ldrps.data.samples import Entry, Finished, Sample, Unreadable
+
+SIDE_SUFFIXES = (".txt", ".json")
+"""Endings of files that may lie beside a picture: words for it, its receipt."""
 
 
 class ImageFiles(Dataset[Entry]):
@@ -32,7 +35,17 @@ class ImageFiles(Dataset[Entry]):
             picture = read_picture(path, self.max_pixels)
         except (ValueError, OSError) as error:
             return Unreadable(path, str(error))
-        return Sample(name, path, picture.image, picture.alpha)
+        return Sample(name, path, picture.image, picture.alpha, original=picture.original)
+
+
+class NothingToDo(Dataset[Entry]):
+    """One entry that is finished, so that a run starts and ends."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Entry:
+        return Finished("", "")
 
 
 class ImageData(LightningDataModule):
@@ -43,28 +56,38 @@ class ImageData(LightningDataModule):
         batch_size: Images restored together; images of different sizes are restored one size after the other.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused instead of exhausting the memory.
+        dry_run: Find the files and neither read nor restore them.
 
     Raises:
         ValueError: On set-up, if an input does not exist or holds no image.
     """
 
     def __init__(
-        self, inputs: Sequence[str], batch_size: int = 1, num_workers: int = 0, max_pixels: int = 4_000_000
+        self,
+        inputs: Sequence[str],
+        batch_size: int = 1,
+        num_workers: int = 0,
+        max_pixels: int = MAX_PIXELS,
+        dry_run: bool = False,
     ) -> None:
         super().__init__()
         self.inputs = list(inputs)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.max_pixels = max_pixels
+        self.dry_run = dry_run
 
     def setup(self, stage: str) -> None:
         """Find the files."""
         self.files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
+        self.passed_over = [file for pattern in self.inputs for file in find_others(pattern)]
 
     def predict_dataloader(self) -> DataLoader[Entry]:
         """All images in order, as lists of samples."""
-        dataset = ImageFiles(self.files, self.max_pixels)
-        return DataLoader(dataset, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+        files: Dataset[Entry] = ImageFiles(self.files, self.max_pixels)
+        if self.dry_run:
+            files = NothingToDo()
+        return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
 
 
 def find_images(pattern: str) -> list[tuple[Path, Path]]:
@@ -87,6 +110,28 @@ def find_images(pattern: str) -> list[tuple[Path, Path]]:
     if not files:
         raise ValueError(f"input {pattern!r} does not exist: give image files, folders or a glob pattern")
     return [(file, Path(file.name)) for file in files]
+
+
+def find_others(pattern: str) -> list[Path]:
+    """List the files of a folder that are no pictures by their names, but for hidden ones and those about a picture."""
+    folder = Path(pattern)
+    if not folder.is_dir():
+        return []
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not is_hidden(file.relative_to(folder))]
+    pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    others = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
+    return [file for file in others if not is_about(file, pictures)]
+
+
+def is_hidden(relative: Path) -> bool:
+    """Whether a file, or a folder it lies in, is hidden."""
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def is_about(file: Path, pictures: Collection[Path]) -> bool:
+    """Whether a file holds words or a receipt for one of these pictures, which are named without their endings."""
+    stem = file.with_suffix("")
+    return file.suffix in SIDE_SUFFIXES and (stem in pictures or stem.with_suffix("") in pictures)
 
 
 def name_outputs(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, str]]:

@@ -21,8 +21,16 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
-def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path], overwrite: bool) -> None:
+def check_outputs(
+    outputs: Iterable[Path], inputs: Iterable[Path], overwrite: bool, remedy: str = "add --overwrite"
+) -> None:
     """Refuse to write over an input, and over anything else unless told to.
+
+    Args:
+        outputs: Files that are to be written.
+        inputs: Files that are read.
+        overwrite: Whether other files may be replaced.
+        remedy: What a user may do about outputs that exist.
 
     Raises:
         ValueError: If an output is an input, or exists already and `overwrite` is false.
@@ -35,5 +43,5 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path], overwrite: bo
     existing = [path for path in outputs if path.exists()]
     if existing and not overwrite:
         raise ValueError(
-            f"{len(existing)} output(s) exist already, {existing[0]} first: add --overwrite or choose another --output"
+            f"{len(existing)} output(s) exist already, {existing[0]} first: {remedy} or choose another --output"
         )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from degradations.receipts import fingerprint
-from ldrps.data.image_files import read_picture
+from ldrps.data.image_files import MAX_PIXELS, read_picture
 from ldrps.data.images import find_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.scored import IsFinished, ScoredData, ScoredFiles, digest_of
@@ -79,7 +79,7 @@ class PairedData(ScoredData[Pair]):
         shard: str = "0/1",
         batch_size: int = 1,
         num_workers: int = 0,
-        max_pixels: int = 4_000_000,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         super().__init__(crop_px, shard, batch_size, num_workers, max_pixels)
         self.folder = folder

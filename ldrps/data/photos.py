@@ -15,7 +15,9 @@ from PIL import Image
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ldrps.data.image_files import IMAGE_SUFFIXES, to_tensor
+from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, to_tensor
+
+TRAINING_SUFFIXES = IMAGE_SUFFIXES - HEIF_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def find_records(source: Path) -> list[Record]:
     if source.suffix == ".tar" and source.is_file():
         return _shard_records(source)
     if source.is_dir():
-        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in TRAINING_SUFFIXES)
         return [Record(path, 0, path.stat().st_size, _side_captions(path)) for path in files]
     raise ValueError(f"training source {str(source)!r} is neither a .tar shard nor a folder")
 
@@ -164,7 +166,7 @@ def _shard_records(shard: Path) -> list[Record]:
     with tarfile.open(shard) as archive:
         for member in archive:
             key, _, suffix = member.name.rpartition(".")
-            if f".{suffix.lower()}" in IMAGE_SUFFIXES:
+            if f".{suffix.lower()}" in TRAINING_SUFFIXES:
                 images[key] = member
             elif suffix == "json" and (stream := archive.extractfile(member)):
                 captions[key] = tuple(json.load(stream).get("captions") or ())

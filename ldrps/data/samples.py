@@ -5,6 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ldrps.data.original import Original
+
 
 @dataclass
 class Sample:
@@ -18,6 +20,7 @@ class Sample:
         target: Ground truth of the same shape as ``image``; None where there is none.
         suite: Name of the suite or folder it belongs to.
         key: Fingerprint of the pixels it was made of, which tells a result of this image from that of another.
+        original: What else its file holds, for those who write the restored photo.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Sample:
     target: Tensor | None = None
     suite: str = ""
     key: str = ""
+    original: Original = Original()
 
 
 @dataclass

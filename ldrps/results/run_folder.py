@@ -167,21 +167,32 @@ class RunFolder:
                     continue
 
 
-def difference(old: Any, new: Any, path: str = "") -> str:
-    """Name the first difference between two settings, empty if there is none.
-
-    A setting that only one of two versions knows is no difference where it is null, which leaves things as they were.
+def difference(old: Any, new: Any) -> str:
+    """Name the first difference between two settings, empty if there is none; see `differences`.
 
     Example:
         >>> difference({"a": {"b": 1}}, {"a": {"b": 2}})
         'a.b is 1 there and 2 here'
     """
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in [*old, *(name for name in new if name not in old)]:
-            inner = f"{path}.{name}" if path else str(name)
-            if (name not in new or name not in old) and (old.get(name), new.get(name)) != (None, None):
-                return f"{inner} is only {'there' if name in old else 'here'}"
-            if found := difference(old.get(name), new.get(name), inner):
-                return found
-        return ""
-    return "" if old == new else f"{path} is {json.dumps(old)} there and {json.dumps(new)} here"
+    return next(differences(old, new), "")
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    """Name the differences between two settings.
+
+    A setting that only one of two versions knows is no difference where it is null, which leaves things as they were.
+
+    Example:
+        >>> list(differences({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 2, "d": None}))
+        ['a is 1 there and 2 here', 'c is only there']
+    """
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        if old != new:
+            yield f"{path} is {json.dumps(old)} there and {json.dumps(new)} here"
+        return
+    for name in [*old, *(name for name in new if name not in old)]:
+        inner = f"{path}.{name}" if path else str(name)
+        if (name not in new or name not in old) and (old.get(name), new.get(name)) != (None, None):
+            yield f"{inner} is only {'there' if name in old else 'here'}"
+        else:
+            yield from differences(old.get(name), new.get(name), inner)

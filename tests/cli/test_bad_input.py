@@ -81,7 +81,12 @@ def exif_rotated(path):
     return (16, 24)
 
 
-@pytest.mark.parametrize("make", [one_pixel, sixteen_bit, cmyk, palette_with_alpha, exif_rotated])
+def thin(path):
+    Image.fromarray(skimage_data.cat()).resize((16, 2000)).save(path)
+    return (16, 2000)
+
+
+@pytest.mark.parametrize("make", [one_pixel, thin, sixteen_bit, cmyk, palette_with_alpha, exif_rotated])
 def test_unusual_but_good_files_are_restored_at_their_upright_size(restore, tmp_path, make):
     path = tmp_path / "odd.png"
     size = make(path)

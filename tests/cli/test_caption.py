@@ -41,7 +41,7 @@ def test_a_served_model_describes_and_a_restoration_reads_it(caption, photo_file
     settings = ["--backbone", str(told_folder), "--device", "cpu", "--model.sampling.num_inference_steps", "3"]
     for name, prior in (("file", ["--prior", "prompt_file"]), ("auto", []), ("none", ["--prior", "null"])):
         assert main(["restore", str(photo_file), "-o", str(tmp_path / name), *prior, *settings]) == 0
-    pictures = {name: (tmp_path / name / "cat.png").read_bytes() for name in ("file", "auto", "none")}
+    pictures = {name: (tmp_path / name / "cat.jpg").read_bytes() for name in ("file", "auto", "none")}
     assert pictures["file"] == pictures["auto"]
 
 

@@ -202,7 +202,7 @@ def test_convert_makes_a_folder_that_a_restoration_uses(tmp_path, told_folder, c
     settings = ["--prior", "da_clip", "--model.prior.path", str(tmp_path / "plain"), "--backbone", str(told_folder)]
     arguments = ["restore", str(photo_file), "-o", str(tmp_path / "out"), "--device", "cpu", *settings]
     assert main([*arguments, "--model.sampling.num_inference_steps", "3"]) == 0
-    assert (tmp_path / "out" / "cat.png").is_file()
+    assert (tmp_path / "out" / "cat.jpg").is_file()
 
 
 class Foreign:

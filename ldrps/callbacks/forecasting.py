@@ -1,0 +1,131 @@
+"""Says before a run what it will take, and remembers after each picture what it took."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import UnidentifiedImageError
+from pytorch_lightning import Callback, Trainer
+from rich.console import Console
+
+from ldrps.data.image_files import opened
+from ldrps.data.images import ImageData
+from ldrps.data.samples import Entry, Outcome, Sample
+from ldrps.methods.forecast import Measurement, Speeds, plan
+from ldrps.methods.peak_memory import PeakMemory
+from ldrps.methods.restorer import Restorer
+from modules.priors.answering import user_cache
+
+NAMED_FILES = 5
+"""Files of a kind that are named; the others are counted."""
+
+
+class Forecasting(Callback):
+    """Prints one line with the time and memory that a run will take on this machine, before it starts.
+
+    Times come from earlier restorations with the same settings on this machine, kept in the user's cache folder, or
+    from two small ones that are made for it.
+
+    Args:
+        show: Whether to print the line; measurements are kept in any case.
+
+    Attributes:
+        settings: Settings of the method, on which times depend.
+    """
+
+    def __init__(self, show: bool = False) -> None:
+        self.show = show
+        self.settings: Any = {}
+        self._speeds = Speeds()
+        self._watching = ExitStack()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """Print the line."""
+        key = [self.settings, str(trainer.precision), str(pl_module.device), torch.get_num_threads()]
+        key += [platform.node(), torch.__version__, version("ldrps")]
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+        self._speeds = Speeds(user_cache() / "speeds" / f"{digest}.json")
+        self._memory = self._watching.enter_context(PeakMemory(pl_module.device))
+        data = trainer.datamodule
+        if not self.show or not trainer.is_global_zero or not isinstance(data, ImageData):
+            return
+        sizes, too_large = sizes_of([file for file, _ in data.files], data.max_pixels)
+        with trainer.precision_plugin.predict_step_context():
+            forecast = plan(pl_module, sizes, self._speeds, data.batch_size)
+        if forecast.seconds is not None:
+            # Processes share the pictures.
+            forecast = replace(forecast, seconds=forecast.seconds / trainer.world_size)
+        # The line is what `ldrps plan` was asked for, and a remark before a restoration.
+        console = Console(stderr=not data.dry_run, highlight=False, soft_wrap=True)
+        console.print(f"plan: {forecast.sentence()}", markup=False)
+        if too_large:
+            told = f"{len(too_large)} too large (max_pixels={data.max_pixels}): {listed(too_large)}"
+            console.print(f"plan: {told}", markup=False)
+        if data.passed_over:
+            told = f"{len(data.passed_over)} file(s) passed over, no pictures: {listed(data.passed_over)}"
+            console.print(f"plan: {told}", markup=False)
+
+    def on_predict_batch_start(
+        self, trainer: Trainer, pl_module: Restorer, batch: Sequence[Entry], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Watch the memory."""
+        self._memory.restart()
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: Restorer,
+        outputs: Sequence[Outcome],
+        batch: Sequence[Entry],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep what the largest picture of a batch took."""
+        done = [outcome for outcome in outputs if outcome.restored is not None and isinstance(outcome.sample, Sample)]
+        if done:
+            pixels = [one.sample.image[0].numel() for one in done]  # type: ignore[union-attr]
+            largest = max(range(len(done)), key=pixels.__getitem__)
+            together = pixels.count(pixels[largest])
+            seconds = done[largest].seconds
+            self._speeds.add(Measurement(pixels[largest], seconds, self._memory.peak_bytes, together))
+
+    def teardown(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
+        """Stop watching."""
+        self._watching.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: Restorer, exception: BaseException) -> None:
+        """Stop watching."""
+        self._watching.close()
+
+
+def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, int]], list[str]]:
+    """Width and height of pictures by their headers; what cannot be read is told when its turn comes.
+
+    Returns:
+        The sizes, and a name with its size for each picture that is too large.
+    """
+    sizes, too_large = [], []
+    for file in files:
+        try:
+            with opened(file) as image:
+                size = image.size
+        except (ValueError, OSError, SyntaxError, UnidentifiedImageError):
+            continue
+        if size[0] * size[1] > max_pixels:
+            too_large.append(f"{file} ({size[0]} x {size[1]})")
+        else:
+            sizes.append(size)
+    return sizes, too_large
+
+
+def listed(files: Sequence[Path | str]) -> str:
+    """Names of files in one line."""
+    rest = len(files) - NAMED_FILES
+    return ", ".join(map(str, files[:NAMED_FILES])) + (f" and {rest} more" if rest > 0 else "")

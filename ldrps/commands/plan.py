@@ -1,0 +1,67 @@
+"""`ldrps plan`: what a restoration will take on this machine, before anything is restored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ldrps.commands import lightning
+from ldrps.commands.options import option, parse
+from ldrps.commands.restore import Restore
+
+WHEN_INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Say what restoring photos will take: time, memory, windows, batch.
+
+    A machine that nothing is known of is measured first, in seconds with the embedded model. Settings are those of
+    `ldrps restore`; any can be added by its dotted name.
+
+    Attributes:
+        inputs: Image files, folders or glob patterns.
+        config: Preset name or YAML file; may be repeated, later ones say what differs (blind).
+        prior: Semantic prior, as for `ldrps restore` (auto).
+        colorize: Give photos without colour the colour that the model expects.
+        backbone: Folder or hub id of a Stable Diffusion model (mini).
+        batch_size: Images restored together.
+        device: Where it runs: auto, cpu, cuda or mps.
+    """
+
+    inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
+    config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
+    prior: str | None = field(default=None, metadata=option(metavar="X"))
+    colorize: bool = False
+    backbone: str | None = field(default=None, metadata=option(metavar="X"))
+    batch_size: int = field(default=1, metadata=option(metavar="N"))
+    device: str = field(default="auto", metadata=option(metavar="X"))
+
+    def settings(self) -> dict[str, Any]:
+        """The run that is planned, with nothing read or written.
+
+        Raises:
+            ValueError: If a config or the prior does not exist, or two configs contradict each other.
+        """
+        from ldrps.configuration.layers import merged
+
+        run = Restore(
+            inputs=self.inputs,
+            config=self.config,
+            prior=self.prior,
+            colorize=self.colorize,
+            backbone=self.backbone,
+            batch_size=self.batch_size,
+            device=self.device,
+        ).settings()
+        nothing = {
+            "data": {"init_args": {"dry_run": True}},
+            "writer": {"output": None},
+            "trainer": {"enable_progress_bar": False},
+        }
+        return merged(run, nothing, "the command")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run `ldrps plan` and return its exit code."""
+    options, changes = parse("plan", Plan, arguments)
+    return lightning.run_verb("predict", options.settings, changes)

@@ -1,0 +1,249 @@
+"""What a run will take on this machine, before it starts: time and memory, from what earlier restorations took."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import skimage
+import torch
+
+from ldrps.data.image_files import read_picture
+from ldrps.methods.ld_rps.ld_rps import LDRPS
+from ldrps.methods.peak_memory import PeakMemory, free_bytes
+from ldrps.methods.restorer import Restorer
+from modules.safe_files import complete_or_absent
+
+PROBE_SIDES_PX = (128, 256)
+"""Sizes that are restored once to measure a machine."""
+
+ENOUGH_SECONDS = 20.0
+"""A machine on which the small size takes this long is not asked for the large one."""
+
+MOST_STEPS = 8
+"""Restorations of more steps are measured with few, and the time of a step is told from them."""
+
+BYTES_PER_PIXEL_KEPT = 100
+"""Memory of a picture beyond its window: input, result and latents in float32, with what is made of them on the way."""
+
+KEPT_MEASUREMENTS = 50
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one restoration took.
+
+    Attributes:
+        pixels: Pixels of the image.
+        seconds: Time of it.
+        peak_bytes: Largest memory of the process meanwhile.
+        batch_size: Images that were restored together.
+    """
+
+    pixels: int
+    seconds: float
+    peak_bytes: int
+    batch_size: int = 1
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take.
+
+    Attributes:
+        num_images: Pictures to restore.
+        pixels: Pixels of all of them.
+        seconds: Time to restore them; None if nothing is known of this machine.
+        peak_bytes: Largest memory of the process; None as above.
+        free_bytes: Memory there is for it.
+        device: Where it runs.
+        window_px: Side of the windows in which pictures that are larger are restored; None if they are not cut.
+        batch_size: Images restored together.
+    """
+
+    num_images: int
+    pixels: int
+    seconds: float | None
+    peak_bytes: int | None
+    free_bytes: int
+    device: str
+    window_px: int | None
+    batch_size: int
+
+    def sentence(self) -> str:
+        """The forecast in one line.
+
+        Example:
+            >>> Forecast(3, 36_000_000, 5400.0, 3 * 2**30, 16 * 2**30, "cpu", 512, 1).sentence()
+            '3 pictures of 36.0 megapixels: about 1.5 h on cpu, 3.0 of 16.0 GiB of memory, windows of 512 px, batch 1'
+        """
+        subject = (
+            f"{self.num_images} picture{'' if self.num_images == 1 else 's'} of {self.pixels / 1e6:.1f} megapixels"
+        )
+        if self.seconds is None or self.peak_bytes is None:
+            return f"{subject} on {self.device}: too little to measure the time first"
+        memory = f"{self.peak_bytes / 2**30:.1f} of {self.free_bytes / 2**30:.1f} GiB of memory"
+        if self.peak_bytes > self.free_bytes:
+            memory += ", which is MORE than there is: make windows or batches smaller"
+        windows = "" if self.window_px is None else f", windows of {self.window_px} px"
+        time_ = f"about {duration(self.seconds)} on {self.device}"
+        return f"{subject}: {time_}, {memory}{windows}, batch {self.batch_size}"
+
+
+class Speeds:
+    """Measurements of one method with one set of settings on this machine, kept from run to run.
+
+    Args:
+        file: Where they are kept; None keeps them in memory only.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self.known: list[Measurement] = []
+        if file is not None and file.is_file():
+            try:
+                self.known = [Measurement(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))]
+            except (OSError, ValueError, TypeError):
+                # A damaged file is as good as none: the machine is measured again.
+                self.known = []
+
+    def add(self, measurement: Measurement) -> None:
+        """Keep a measurement; an older one of the same size is forgotten."""
+        size = (measurement.pixels, measurement.batch_size)
+        others = [one for one in self.known if (one.pixels, one.batch_size) != size]
+        self.known = [*others, measurement][-KEPT_MEASUREMENTS:]
+        if self.file is None:
+            return
+        try:
+            with complete_or_absent(self.file) as stream:
+                stream.write(json.dumps([asdict(one) for one in self.known]).encode())
+        except OSError:
+            # A cache that cannot be written only costs the next run its time.
+            return
+
+    def reach(self, pixels: int) -> bool:
+        """Whether a size is known from which an image of so many pixels can be told."""
+        wanted = min(pixels, PROBE_SIDES_PX[-1] ** 2) // 4
+        return any(one.pixels >= wanted for one in self.known)
+
+    def seconds(self, pixels: int) -> float:
+        """Time of one image: straight lines between measured sizes, beyond the largest in proportion to pixels."""
+        times = {one.pixels: one.seconds for one in self.known}
+        sizes = sorted(times)
+        interpolated = float(np.interp(pixels, sizes, [times[size] for size in sizes]))
+        return interpolated * max(1.0, pixels / sizes[-1])
+
+    def peak_bytes(self, pixels: int, window_pixels: int | None) -> float:
+        """Largest memory while so many pixels are restored at once; beyond a window it hardly grows."""
+        peaks = {one.pixels * one.batch_size: one.peak_bytes for one in self.known}
+        sizes = sorted(peaks)
+        inside = pixels if window_pixels is None else min(pixels, max(window_pixels, sizes[-1]))
+        peak = float(np.interp(inside, sizes, [peaks[size] for size in sizes]))
+        if inside > sizes[-1] and len(sizes) > 1:
+            growth = (peaks[sizes[-1]] - peaks[sizes[0]]) / (sizes[-1] - sizes[0])
+            peak += max(0.0, growth) * (inside - sizes[-1])
+        return peak + BYTES_PER_PIXEL_KEPT * (pixels - inside)
+
+
+def plan(restorer: Restorer, sizes: Sequence[tuple[int, int]], speeds: Speeds, batch_size: int = 1) -> Forecast:
+    """Say what restoring pictures will take; a machine that nothing is known of is measured first.
+
+    Measuring restores two small pictures, which takes seconds with the embedded model; it is left out where the
+    pictures themselves are hardly more than that.
+
+    Args:
+        restorer: The method, loaded and on its device.
+        sizes: Width and height of each picture.
+        speeds: What is known of this machine.
+        batch_size: Images restored together.
+
+    Example:
+        >>> from ldrps.methods.baselines.gain import Gain
+        >>> plan(Gain(), [(40, 30)], Speeds()).sentence()
+        '1 picture of 0.0 megapixels on cpu: too little to measure the time first'
+    """
+    pixels = [working_pixels(restorer, *size) for size in sizes]
+    if sum(pixels) > 2 * sum(side**2 for side in PROBE_SIDES_PX) and not speeds.reach(max(pixels)):
+        measure(restorer, speeds)
+    side = window_px(restorer)
+    seconds = peak = None
+    if speeds.known and pixels:
+        seconds = sum(speeds.seconds(count) for count in pixels)
+        window = None if side is None else side**2 * batch_size
+        peak = round(speeds.peak_bytes(max(pixels) * batch_size, window))
+    total = sum(width * height for width, height in sizes)
+    device = restorer.device
+    return Forecast(len(sizes), total, seconds, peak, free_bytes(device), str(device), side, batch_size)
+
+
+def measure(restorer: Restorer, speeds: Speeds) -> None:
+    """Restore small pictures and keep what they took."""
+    photo = read_picture(Path(skimage.__file__).parent / "data" / "chelsea.png").image
+    for side in PROBE_SIDES_PX:
+        image = photo[None, :, 16 : 16 + side, 90 : 90 + side].to(restorer.device)
+        with PeakMemory(restorer.device) as memory:
+            seconds = seconds_of(restorer, image)
+        speeds.add(Measurement(side**2, seconds, memory.peak_bytes))
+        if seconds > ENOUGH_SECONDS:
+            return
+
+
+def seconds_of(restorer: Restorer, images: torch.Tensor, counts: tuple[int, int] = (2, 4)) -> float:
+    """Time that a method takes for images, shape (B, 3, H, W).
+
+    Args:
+        restorer: The method.
+        images: The images, restored together.
+        counts: Inference steps of the two restorations from which one of many steps is told.
+    """
+    if not isinstance(restorer, LDRPS) or restorer.sampling.num_steps <= MOST_STEPS:
+        return timed(restorer, images)
+    sampling = restorer.sampling
+    steps, seconds = [], []
+    try:
+        for count in counts:
+            restorer.sampling = replace(sampling, num_inference_steps=count)
+            steps.append(restorer.sampling.num_steps)
+            seconds.append(timed(restorer, images))
+    finally:
+        restorer.sampling = sampling
+    of_a_step = max(0.0, (seconds[1] - seconds[0]) / (steps[1] - steps[0]))
+    return seconds[1] + of_a_step * (sampling.num_steps - steps[1])
+
+
+def timed(restorer: Restorer, images: torch.Tensor) -> float:
+    """Time of one restoration of images, shape (B, 3, H, W)."""
+    started = time.perf_counter()
+    with torch.enable_grad():
+        # What comes back lies on the CPU, so that a GPU has finished.
+        restorer.restore(images, [None] * len(images)).cpu()
+    return time.perf_counter() - started
+
+
+def working_pixels(restorer: Restorer, width: int, height: int) -> int:
+    """Pixels at which a picture is restored: its own, or fewer where the method works on smaller ones."""
+    longest = getattr(restorer, "max_side_px", None)
+    scale = 1.0 if longest is None else min(1.0, longest / max(width, height))
+    return max(1, round(width * height * scale**2))
+
+
+def window_px(restorer: Restorer) -> int | None:
+    """Side of the windows that a method cuts large pictures into; None if it does not."""
+    windows = getattr(getattr(restorer, "backbone", None), "windows", None)
+    return getattr(windows, "side_px", None)
+
+
+def duration(seconds: float) -> str:
+    """A time in words, two digits of it.
+
+    Example:
+        >>> [duration(seconds) for seconds in (0.4, 7.26, 77, 600, 5400, 200_000)]
+        ['1 s', '7 s', '77 s', '10 min', '1.5 h', '2.3 days']
+    """
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * length:
+            count = seconds / length
+            return f"{count:.0f} {unit}" if count >= 9.5 else f"{count:.1f} {unit}"
+    return f"{max(1, round(seconds))} s"

@@ -1,0 +1,58 @@
+"""Forecasts follow what was measured."""
+
+from ldrps.methods.baselines.gain import Gain
+from ldrps.methods.forecast import BYTES_PER_PIXEL_KEPT, Measurement, Speeds, plan, seconds_of
+from ldrps.methods.ld_rps.sampling import SamplingSettings
+from tests.builders import make_restorer
+
+GIB = 2**30
+
+
+def speeds(*known):
+    store = Speeds()
+    for pixels, seconds, peak in known:
+        store.add(Measurement(pixels, seconds, peak))
+    return store
+
+
+def test_time_lies_on_straight_lines_and_then_grows_with_the_pixels():
+    store = speeds((100, 1.0, GIB), (300, 5.0, 2 * GIB))
+    assert [store.seconds(pixels) for pixels in (50, 100, 200, 300, 900)] == [1.0, 1.0, 3.0, 5.0, 15.0]
+
+
+def test_memory_grows_up_to_the_window_only():
+    store = speeds((100, 1.0, GIB), (300, 5.0, 2 * GIB))
+    assert store.peak_bytes(500, None) == 3 * GIB
+    assert store.peak_bytes(10_000, 500) == 3 * GIB + 9500 * BYTES_PER_PIXEL_KEPT
+    assert store.peak_bytes(200, 500) == 1.5 * GIB
+
+
+def test_the_last_measurement_of_a_size_counts_and_is_kept(tmp_path):
+    file = tmp_path / "cache" / "speeds.json"
+    store = Speeds(file)
+    for seconds in (1.0, 3.0):
+        store.add(Measurement(100, seconds, GIB))
+    assert Speeds(file).known == [Measurement(100, 3.0, GIB)]
+    file.write_text("[{]")
+    assert Speeds(file).known == []
+
+
+def test_a_small_known_size_tells_nothing_of_a_large_picture():
+    store = speeds((100, 1.0, GIB))
+    assert plan(Gain(), [(10, 10)], store).seconds == 1.0
+    plan(Gain(), [(4000, 3000)], store)
+    assert {one.pixels for one in store.known} == {100, 128**2, 256**2}
+
+
+def test_pictures_of_many_steps_are_measured_with_few(micro_folder, pictures, monkeypatch):
+    sampling = SamplingSettings(num_inference_steps=400, num_refinements=1)
+    restorer = make_restorer(micro_folder, sampling=sampling)
+    # Half a second, and a tenth for each step.
+    monkeypatch.setattr("ldrps.methods.forecast.timed", lambda restorer, image: 0.5 + restorer.sampling.num_steps / 10)
+    assert abs(seconds_of(restorer, pictures[:1]) - 60.5) < 1e-6
+    assert restorer.sampling == sampling
+
+
+def test_memory_that_is_not_there_is_said():
+    store = speeds((10**6, 1.0, 10**15))
+    assert "MORE than there is" in plan(Gain(), [(1000, 1000)], store).sentence()
