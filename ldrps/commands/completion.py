@@ -35,10 +35,11 @@ def run(arguments: Sequence[str]) -> int:
     from ldrps.commands.report import Report
     from ldrps.commands.restore import Restore
     from ldrps.commands.test import Test
+    from ldrps.commands.ui import Ui
 
     parser = ArgumentParser(prog="ldrps")
     verbs = parser.add_subcommands()
-    for options in (Restore, Degrade, Test, Caption, Convert, Report, Demo, Completion):
+    for options in (Restore, Degrade, Test, Caption, Convert, Report, Demo, Ui, Completion):
         name = options.__name__.lower()
         verbs.add_subcommand(name, make_parser(name, options))
     sys.stdout.write(parser.get_completion_script(f"shtab-{shell}"))
