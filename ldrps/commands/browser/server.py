@@ -62,7 +62,9 @@ def serve(options: Ui) -> None:
             # A machine without display has no browser; the address is printed for that.
             Timer(1.0, webbrowser.open, [address]).start()
         try:
-            uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)).run(sockets=[listener])
+            uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)).run(
+                sockets=[listener]
+            )
         finally:
             sessions.close_all()
 
