@@ -143,6 +143,7 @@ def metrics() -> str:
             f"{inspect.getdoc(cls)}\n".replace("\n\nReferences:\n    ", "\n\nReference: ").replace(
                 "\nArgs:", "\nSettings:"
             ),
+            f"- range: {RANGES[metric.name]}",
             f"- better: {'higher' if metric.higher_is_better else 'lower'}",
             f"- needs: {needs}; sides of at least {metric.min_side_px} pixels",
             f"- implementation: {metric.implementation}",
@@ -151,6 +152,19 @@ def metrics() -> str:
         ]
     return "\n".join(lines)
 
+
+RANGES = {
+    "psnr": "0 to infinity, in decibels",
+    "psnr_gt_mean": "0 to infinity, in decibels",
+    "ssim": "-1 to 1, 1 for equal pictures",
+    "ms_ssim": "0 to 1, 1 for equal pictures",
+    "vif": "from 0, 1 for equal pictures; above 1 where contrast was added",
+    "ciede2000": "from 0, 0 for equal pictures",
+    "lpips": "from 0, 0 for equal pictures",
+    "dists": "0 to 1, 0 for equal pictures",
+    "clip_iqa": "0 to 1",
+    "niqe": "niqe and pi from 0, musiq 0 to 100",
+}
 
 GALLERY = """
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 1rem; margin: 1rem 0; }

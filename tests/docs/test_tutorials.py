@@ -1,4 +1,4 @@
-"""The tutorials run as they stand there, on small photos and the micro pipeline; other pages name options that exist."""
+"""The tutorials run as they stand there, on small photos and a micro pipeline; other pages name real options."""
 
 import re
 import shlex
