@@ -20,7 +20,6 @@ from ldrps.commands.browser.uploads import Upload, safe_name, take
 from ldrps.commands.browser.work import Work
 from ldrps.commands.options import parse
 from ldrps.commands.restore import Restore
-from modules.safe_files import complete_or_absent
 
 NASTY = "a: b, [c] 'd' \"e\" #f $(g) ü😀"
 
@@ -180,7 +179,6 @@ def test_a_full_disk_is_one_sentence(sessions, photo_file, micro_folder, monkeyp
 
     monkeypatch.setattr("ldrps.data.image_files.complete_or_absent", full)
     monkeypatch.setattr("ldrps.results.pictures.complete_or_absent", full)
-    assert complete_or_absent is not full
     work = sessions.begin("page", [Upload(photo_file, "cat.jpg")], quick(monkeypatch, micro_folder))
     wait(sessions.of("page"))
     assert (work.cards, len(work.sentences)) == ([], 1)
