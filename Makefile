@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
-	bench-harm bench-degradations bench-harness bench-plan bench-full-size gpu docs docs-figures clean
+	bench-harm bench-degradations bench-harness bench-plan bench-full-size gpu docs docs-figures docs-gallery package clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(VENV)/.installed ## Install, damage a sample photo, restore it, say where to look.
+demo: $(VENV)/.installed ## Install, damage three sample photos, restore them, say where to look.
 	$(BIN)/ldrps demo
 
 test: $(VENV)/.installed ## Run the fast tests (CPU, offline).
@@ -69,7 +69,17 @@ docs-figures: $(VENV)/.installed ## Draw the pictures of the documentation.
 	$(BIN)/python docs/figures.py
 	$(BIN)/python docs/restorations.py
 	$(BIN)/python docs/samples.py
+	$(BIN)/python docs/gallery.py
 	$(BIN)/python docs/house.py
+
+docs-gallery: $(VENV)/.installed ## Draw the gallery of the documentation's start page and the README's picture.
+	$(BIN)/python docs/gallery.py
+
+package: $(VENV)/.installed ## Build wheel and sdist, and have twine check them.
+	$(BIN)/pip install --quiet build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 docs: $(VENV)/.installed ## Build the documentation.
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'

@@ -27,6 +27,7 @@ ldrps restores damaged photos without being told what is wrong with them.
                                       make a folder of a full-size model's shape, with random weights
   ldrps report RUN                    make tables and the HTML page of a run folder again
   ldrps demo                          damage a sample photo, restore it, say where to look
+  ldrps ui                            open a page in the browser: drop photos, compare, download
   ldrps completion SHELL              print the completion script of bash, zsh or tcsh
   ldrps predict --config X ...        Lightning's predict, every setting by name
   ldrps fit --config train/X ...      train the embedded models
@@ -34,7 +35,19 @@ ldrps restores damaged photos without being told what is wrong with them.
 
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
-EVERYDAY = ("restore", "plan", "degrade", "test", "caption", "convert", "untrained", "report", "demo", "completion")
+EVERYDAY = (
+    "restore",
+    "plan",
+    "degrade",
+    "test",
+    "caption",
+    "convert",
+    "untrained",
+    "report",
+    "demo",
+    "ui",
+    "completion",
+)
 LIGHTNING = ("fit", "validate", "predict")
 
 

@@ -30,11 +30,17 @@ def fail_with(error: Exception) -> int:
     is_memory = type(error).__name__ == "OutOfMemoryError"
     if "LDRPS_DEBUG" in os.environ or (isinstance(error, RuntimeError) and not is_memory):
         raise error
-    if is_memory:
-        return fail("the GPU's memory is full: use --device cpu, a smaller model, or smaller batches", code=1)
+    is_failed_run = is_memory or (isinstance(error, OSError) and error.errno in DISK_FULL)
+    return fail(sentence_of(error), code=1 if is_failed_run else 2)
+
+
+def sentence_of(error: Exception) -> str:
+    """What went wrong and what to do, in one sentence."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the GPU's memory is full: use --device cpu, a smaller model, or smaller batches"
     if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return fail("the disk is full or a quota is reached: free some space; what was written is kept", code=1)
-    return fail(shortened(str(error)))
+        return "the disk is full or a quota is reached: free some space; what was written is kept"
+    return shortened(str(error))
 
 
 def fail(sentence: str, code: int = 2) -> int:

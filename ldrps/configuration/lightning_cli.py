@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError
-from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from ldrps.callbacks.failures import Failures
@@ -179,13 +179,14 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
 
 
-def run(verb: str, settings: Settings, arguments: Sequence[str]) -> list[Record]:
+def run(verb: str, settings: Settings, arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> list[Record]:
     """Run one of Lightning's verbs.
 
     Args:
         verb: fit, validate, test or predict.
         settings: Nested settings of the run, as a preset holds them.
         arguments: Changes by dotted name, as on the command line.
+        callbacks: Who watches the run, besides those that the settings name.
 
     Returns:
         What became of each image, without the images; empty for trainings.
@@ -205,10 +206,11 @@ def run(verb: str, settings: Settings, arguments: Sequence[str]) -> list[Record]
             subclass_mode_model=True,
             subclass_mode_data=True,
             auto_configure_optimizers=False,
+            trainer_defaults={"callbacks": list(callbacks)},
             parser_kwargs={"parser_mode": "omegaconf+", "exit_on_error": False}
             | {verb: {"parser_mode": "omegaconf+", "exit_on_error": False} for verb in CommandLine.subcommands()},
             # The parser takes a whole configuration as text, and resolves it together with the changes.
-            args=[verb, "--config", json.dumps(settings), *with_priors(arguments)],
+            args=[verb, "--config", json.dumps(settings, ensure_ascii=False), *with_priors(arguments)],
         )
     except (KeyboardInterrupt, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in (0, None):
@@ -231,6 +233,6 @@ def with_priors(arguments: Sequence[str]) -> list[str]:
         name, separator, value = argument.partition("=")
         if name == option and separator:
             prior = read_prior(value)
-            argument = f"{option}={prior if isinstance(prior, str) else json.dumps(prior)}"
+            argument = f"{option}={prior if isinstance(prior, str) else json.dumps(prior, ensure_ascii=False)}"
         resolved.append(argument)
     return resolved

@@ -82,7 +82,7 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
     whole = read_prior(name)
-    first = f"--prior={whole if isinstance(whole, str) else json.dumps(whole)}"
+    first = f"--prior={whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)}"
     try:
         prior: Prior = parser.instantiate(parser.parse_args([first, *settings])).prior
     except ArgumentError as error:
@@ -126,7 +126,7 @@ def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple[
         for name, value in read_presets([names] if isinstance(names, str) else names).items()
         if name == "model"
     }
-    given = [f"--config={json.dumps(settings)}", *arguments]
+    given = [f"--config={json.dumps(settings, ensure_ascii=False)}", *arguments]
     quieten()
     try:
         return parser, parser.parse_args(given)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,8 +16,15 @@ from ldrps.results.summary import OVERALL, Score
 from modules.pictures import to_pil
 from modules.safe_files import complete_or_absent
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 PREVIEW_PX = 320
 """Longer side of the pictures a run keeps for looking at."""
+
+
+LABEL_PX = 14
+"""Height of a name in the plot."""
 
 
 class Previews:
@@ -106,16 +114,39 @@ def quality_against_seconds(scores: Sequence[Score], seconds: dict[str, float], 
     figure = Figure(figsize=(7, 4.2), dpi=110, layout="constrained")
     axes = figure.subplots()
     for score, time in points:
-        time = max(time, 1e-3)
         spread = [[score.mean - score.low], [score.high - score.mean]]
-        axes.errorbar(time, score.mean, yerr=spread, fmt="o", capsize=3)
-        axes.annotate(score.restorer, (time, score.mean), xytext=(6, 5), textcoords="offset points", fontsize=9)
+        axes.errorbar(max(time, 1e-3), score.mean, yerr=spread, fmt="o", capsize=3)
     before = [score for score in scores if (score.suite, score.metric, score.restorer) == (suite, metric, INPUT)]
     for score in before:
         axes.axhline(score.mean, linestyle=":", color="grey")
         axes.annotate(INPUT, (0.01, score.mean), xycoords=("axes fraction", "data"), color="grey", fontsize=9)
     axes.set(xscale="log", xlabel="median seconds an image", ylabel=metric, title=f"{suite}, mean and 95 % interval")
     axes.grid(alpha=0.3)
+    axes.margins(x=0.12)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
+    label(axes, [(score.restorer, max(time, 1e-3), score.mean) for score, time in points])
+    canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+
+
+def label(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+    """Name points beside them; where names would overlap, the later one moves up and a line leads to it.
+
+    Args:
+        axes: Drawn once, so that places are known.
+        points: Name, x and y.
+    """
+    places = [axes.transData.transform(point[1:]) for point in points]
+    taken = [(float(left) - 5, float(left) + 5, float(middle) - LABEL_PX / 2) for left, middle in places]
+    for name, x, y in sorted(points, key=lambda point: point[2]):
+        left, bottom = (float(place) + gap for place, gap in zip(axes.transData.transform((x, y)), (8, 4), strict=True))
+        width = LABEL_PX * 0.62 * len(name)
+        top = bottom
+        while any(
+            abs(top - other) < LABEL_PX * 1.25 and left < end and start < left + width for start, end, other in taken
+        ):
+            top += 2
+        taken.append((left, left + width, top))
+        line = {"arrowstyle": "-", "color": "grey", "linewidth": 0.6} if top > bottom else None
+        axes.annotate(name, (x, y), xytext=(left, top), textcoords="figure pixels", fontsize=9, arrowprops=line)

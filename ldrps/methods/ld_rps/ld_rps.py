@@ -11,6 +11,7 @@ from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.colorization import Colorization
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerFactory
 from ldrps.methods.ld_rps.sampling import SamplingSettings
+from ldrps.methods.ld_rps.strength import Strength
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
@@ -40,6 +41,7 @@ class LDRPS(Restorer):
         working_scale: Images are enlarged by this factor, restored, and reduced again. The autoencoder keeps more
             detail at 2, at four times the cost.
         colorization: How photos without colour are coloured; None leaves them grey.
+        strength: How much of the change of light and colour is kept; None keeps all of it.
         seed: Seed of the run.
 
     Raises:
@@ -63,6 +65,7 @@ class LDRPS(Restorer):
         guidance_scale: float = 1.0,
         working_scale: float = 1.0,
         colorization: Colorization | None = None,
+        strength: Strength | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
@@ -80,6 +83,7 @@ class LDRPS(Restorer):
         self.guidance_scale = guidance_scale
         self.working_scale = working_scale
         self.colorization = colorization
+        self.strength = strength
 
     def load(self) -> None:
         """See `Restorer.load`."""
@@ -115,6 +119,8 @@ class LDRPS(Restorer):
         decoded = size.leave(restore(size.enter(degraded), run))
         restored = self.output(decoded, degraded, lambda images: size.leave(self.alignment.invert(size.enter(images))))
         restored = restored.clamp(0, 1)
+        if self.strength is not None:
+            restored = self.strength(restored, degraded)
         if self.colorization is not None and self.colorization.is_wanted(restored):
             chains = self.colorization.num_samples
             conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)

@@ -1,0 +1,217 @@
+"""What the page does, without a browser."""
+
+import os
+import shlex
+import socket
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ldrps.cli import main
+from ldrps.commands.browser import uploads
+from ldrps.commands.browser.choices import Choices, presets, suites
+from ldrps.commands.browser.findings import findings
+from ldrps.commands.browser.sessions import Sessions, pack
+from ldrps.commands.browser.uploads import Upload, safe_name, take
+from ldrps.commands.browser.work import Work
+from ldrps.commands.options import parse
+from ldrps.commands.restore import Restore
+
+NASTY = "a: b, [c] 'd' \"e\" #f $(g) ü😀"
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    opened = Sessions(tmp_path / "run", "cpu")
+    yield opened
+    opened.close_all()
+
+
+def wait(session):
+    session.future.result(timeout=60)
+    return session.work
+
+
+def quick(monkeypatch, folder):
+    """Three steps on the micro pipeline, as the command's own tests do."""
+    settings = Choices.settings
+    monkeypatch.setattr(
+        Choices, "settings", lambda self: [*settings(self), "--model.sampling.num_inference_steps=3"], raising=True
+    )
+    return Choices(backbone=str(folder))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        Choices(),
+        Choices(preset="statistics", prior="da_clip", seed=3, light=0.5),
+        Choices(prompt=NASTY, colorize=True, colour=0.25, backbone="/a b/sd"),
+    ],
+)
+def test_the_command_line_says_the_same_as_the_page(choices):
+    words = shlex.split(choices.command("/photos/a b.jpg"))
+    assert words[:2] == ["ldrps", "restore"]
+    options, settings = parse("restore", Restore, words[2:])
+    assert options == choices.restore(["/photos/a b.jpg"], "restored", "auto")
+    assert settings == choices.settings()
+
+
+def test_the_python_lines_make_the_same_picture_as_the_page(sessions, photo_file, micro_folder, monkeypatch, tmp_path):
+    choices = replace(quick(monkeypatch, micro_folder), prompt=NASTY, seed=3, light=0.5)
+    session = sessions.of("page")
+    sessions.begin("page", [Upload(photo_file, "cat.jpg")], choices)
+    work = wait(session)
+    assert work.sentences == []
+    monkeypatch.chdir(tmp_path)
+    lines = choices.python(str(photo_file)).replace("seed=3", "seed=3, sampling__num_inference_steps=3")
+    assert len(lines.strip().splitlines()) == 3
+    exec(lines, {})  # what the page offers to copy
+    there = np.asarray(Image.open(tmp_path / "restored.png"))
+    assert np.abs(there.astype(int) - np.asarray(Image.open(work.cards[0].result)).astype(int)).max() <= 1
+
+
+def test_a_wrong_choice_is_one_sentence():
+    for wrong in ({"preset": "x"}, {"prior": "os.system"}, {"damage": "../x"}, {"light": 2.0}):
+        with pytest.raises(ValueError, match="choose"):
+            Choices(**wrong)
+    assert presets()[0] == "blind"
+    assert suites()[0] == "no"
+
+
+def test_names_stay_inside_the_folder(tmp_path, photo_file):
+    names = [
+        "../../cat.jpg",
+        "/etc/cat.jpg",
+        "C:\\x\\cat.jpg",
+        "'\"😀.jpg",
+        "cat.jpg",
+        "a" * 400 + ".jpg",
+        "\n\x1b[31m.png",
+    ]
+    taken, refused = take([Upload(photo_file, name) for name in names], tmp_path / "in")
+    assert refused == []
+    assert len({*taken}) == len(names)
+    found = {path.relative_to(tmp_path / "in").as_posix() for path in (tmp_path / "in").rglob("*.*")}
+    assert found == {*taken}
+    assert "'\"😀.jpg" in found
+    assert safe_name("..") == "photo"
+
+
+def test_what_cannot_be_restored_is_refused_with_one_sentence_each(tmp_path, photo_file, monkeypatch):
+    empty, text, large = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"
+    empty.touch()
+    text.write_text("no picture")
+    Image.new("L", (4001, 1000)).save(large)
+    sent = [Upload(path, path.name) for path in (empty, text, large, photo_file)] + [Upload(photo_file, "notes.pdf")]
+    taken, refused = take(sent, tmp_path / "in")
+    assert taken == ["cat.jpg"]
+    assert [sentence.split()[0] for sentence in refused] == ["a.png", "b.png", "c.png", "notes.pdf"]
+    assert "4001 x 1000" in refused[2]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert "megapixels" in str(uploads.refusal(large, "c.png"))
+
+
+def test_many_photos_one_broken_and_damage_that_is_measured(sessions, photo_file, micro_folder, monkeypatch):
+    cut = photo_file.with_name("cut.jpg")
+    cut.write_bytes(photo_file.read_bytes()[:-200])
+    sent = [Upload(photo_file, "trip/cat.jpg"), Upload(photo_file, "cat.jpg"), Upload(cut, "cut.jpg")]
+    sessions.begin("page", sent, replace(quick(monkeypatch, micro_folder), damage="noise_25"))
+    work = wait(sessions.of("page"))
+    assert [card.name for card in work.cards] == ["cat", "trip/cat"]
+    [sentence] = work.sentences
+    assert sentence.startswith("cut.jpg is damaged or cut short")
+    assert str(sessions.folder) not in sentence
+    [psnr, ssim] = work.cards[0].scores
+    assert (psnr[0], ssim[0]) == ("PSNR", "SSIM")
+    assert 18 < psnr[1] < 24
+    assert work.cards[0].strip is not None
+    assert len(zipfile.ZipFile(pack(work)).namelist()) == 2
+
+
+def test_cancelled_work_keeps_what_is_finished_and_the_next_one_starts(sessions, photo_file, micro_folder, monkeypatch):
+    choices = quick(monkeypatch, micro_folder)
+    report = Work.report
+
+    def cancel_at_the_second(self, doing, share):
+        self.is_cancelled = self.is_cancelled or share > 0.5
+        report(self, doing, share)
+
+    monkeypatch.setattr(Work, "report", cancel_at_the_second)
+    work = sessions.begin("one", [Upload(photo_file, "a.jpg"), Upload(photo_file, "b.jpg")], choices)
+    with pytest.raises(ValueError, match="already"):
+        sessions.begin("one", [Upload(photo_file, "a.jpg")], choices)
+    monkeypatch.setattr(Work, "report", cancel_at_the_second)
+    later = sessions.begin("two", [Upload(photo_file, "c.jpg")], choices)
+    assert sessions.before(sessions.of("two")) == 1
+    sessions.of("two").cancel()
+    wait(sessions.of("two"))
+    assert work.sentences == ["Cancelled; 1 of 2 photo(s) are finished."]
+    assert work.cards[0].result.is_file()
+    assert later.sentences == ["Cancelled; 0 of 1 photo(s) are finished."]
+
+
+def test_a_closed_page_leaves_nothing_unless_asked(tmp_path, photo_file):
+    for keep in (False, True):
+        folder = tmp_path / str(keep)
+        sessions = Sessions(folder, "cpu", keep=keep)
+        shared, own = tmp_path / "shared.jpg", tmp_path / "own.jpg"
+        for path in (shared, own):
+            path.write_bytes(photo_file.read_bytes())
+        one, two = sessions.of("one"), sessions.of("two")
+        one.sent |= {shared, own}
+        two.sent |= {shared}
+        take([Upload(own, "cat.jpg")], one.folder)
+        sessions.close("one")
+        assert (shared.exists(), own.exists()) == (True, False)
+        assert any(folder.rglob("cat.jpg")) is keep
+        sessions.close_all()
+        assert not shared.exists()
+
+
+def test_a_full_disk_is_one_sentence(sessions, photo_file, micro_folder, monkeypatch):
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ldrps.data.image_files.complete_or_absent", full)
+    monkeypatch.setattr("ldrps.results.pictures.complete_or_absent", full)
+    work = sessions.begin("page", [Upload(photo_file, "cat.jpg")], quick(monkeypatch, micro_folder))
+    wait(sessions.of("page"))
+    assert (work.cards, len(work.sentences)) == ([], 1)
+    assert "disk is full" in work.sentences[0]
+
+
+def test_findings_tell_light_haze_and_noise(pictures):
+    clean = torch.nn.functional.interpolate(pictures[1:2], size=(128, 128), mode="bicubic").clamp(0, 1)[0]
+    noisy = (clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    assert findings(clean, clean) == ["Nothing wrong was found: the photo is left as it is, or nearly."]
+    assert [sentence.split(":")[0] for sentence in findings(noisy, clean)] == ["Noise"]
+    assert "times brighter" in findings(clean / 4, clean)[0]
+    assert "Haze" in " ".join(findings(0.4 * clean + 0.55, clean))
+    assert findings(clean, clean, "a cat", ["rain"])[:2] == [
+        "Shows, as the prior says: a cat.",
+        "Looks, as the prior says, like: rain.",
+    ]
+
+
+def test_a_port_in_use_and_a_port_that_is_none_are_one_sentence(capfd):
+    pytest.importorskip("gradio", reason="the page needs the extra ui")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["ui", "--no-open", "--port", str(taken.getsockname()[1])]) == 2
+    assert main(["ui", "--no-open", "--port", "99999"]) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 2
+    assert all("--port" in line for line in lines)
+
+
+def test_without_gradio_the_verb_says_what_to_install(monkeypatch, capfd):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["ui"]) == 2
+    assert "pip install 'ldrps[ui]'" in capfd.readouterr().err
+    assert os.environ.get("GRADIO_TEMP_DIR") is None
