@@ -10,7 +10,7 @@ from modules.alignment.tone_curve import ToneCurve
 
 
 class AgreedLight(LightAndHaze):
-    """psi as in `LightAndHaze`; what it undoes starts as the geometric mean of two opinions about the light.
+    """psi as in `LightAndHaze`; what it undoes starts as a geometric mean of two opinions about the light.
 
     A network has seen how bright rooms and streets are, but says it roughly; the brightest and darkest pixels say
     exactly how much light is missing, but only if something in the scene was white. Their errors have little in common,
@@ -20,7 +20,23 @@ class AgreedLight(LightAndHaze):
         weights: See `LightAndHaze`.
         light_belief: See `LightAndHaze`.
         haze_belief: See `LightAndHaze`.
+        histogram_share: Weight of the histogram in the mean, in [0, 1]; the network has the rest.
+
+    Raises:
+        ValueError: If histogram_share lies outside [0, 1], and see `LightAndHaze`.
     """
+
+    def __init__(
+        self,
+        weights: str = "package:ldrps/pretrained/mini/first_guess",
+        light_belief: float | None = None,
+        haze_belief: float | None = None,
+        histogram_share: float = 0.4,
+    ) -> None:
+        super().__init__(weights, light_belief, haze_belief)
+        if not 0 <= histogram_share <= 1:
+            raise ValueError(f"histogram_share={histogram_share} must lie in [0, 1]; 0 asks the network alone")
+        self.histogram_share = histogram_share
 
     @torch.no_grad()
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
@@ -28,11 +44,11 @@ class AgreedLight(LightAndHaze):
         super().begin(degraded, generators)
         curve = ToneCurve()
         curve.begin(degraded, generators)
-        # What is undone is (y * gain) ** (1 / gamma): the mean of two logarithms of it has the mean of both factors.
-        exponent = (-self.log_gamma).exp()
-        their_exponent = (-curve.log_gamma).exp()
+        # What is undone is (y * gain) ** (1 / gamma): a mean of two logarithms of it has the same mean of both factors.
+        own, theirs = (
+            share * (-net.log_gamma).exp()
+            for share, net in ((1 - self.histogram_share, self), (self.histogram_share, curve))
+        )
         white = (curve.offset + curve.log_scale.exp()).log()
-        mean_exponent = (exponent + their_exponent) / 2
-        log_gain = (exponent * self.log_gain - their_exponent * white) / (2 * mean_exponent)
-        self.log_gain = nn.Parameter(log_gain)
-        self.log_gamma = nn.Parameter(-mean_exponent.log())
+        self.log_gain = nn.Parameter((own * self.log_gain - theirs * white) / (own + theirs))
+        self.log_gamma = nn.Parameter(-(own + theirs).log())

@@ -67,9 +67,10 @@ class Denoised(Output):
         self.network.to(degraded)
         undone = undo(degraded)
         deviation = in_rgb(self.noise(degraded, undo).variance).sqrt()
-        views = range(self.num_views)
-        denoised = sum(_seen_back(self.network(_seen(undone, view), _seen(deviation, view)), view) for view in views)
-        return torch.lerp(undone, denoised / self.num_views, (deviation / FAINT).clamp(max=1))
+        denoised = torch.zeros_like(undone)
+        for view in range(self.num_views):
+            denoised += _seen_back(self.network(_seen(undone, view), _seen(deviation, view)), view) / self.num_views
+        return torch.lerp(undone, denoised, (deviation / FAINT).clamp(max=1))
 
 
 def _seen(images: Tensor, view: int) -> Tensor:

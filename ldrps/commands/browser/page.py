@@ -40,7 +40,7 @@ def build(sessions: Sessions, shown_at: str, may_choose_backbone: bool) -> gradi
             with gradio.Column(scale=2, min_width=300):
                 photos = gradio.File(file_count="multiple", label="Photos", height=170, elem_id="photos")
                 # Gradio hands over shortened names. (It writes a file beside the module of any subclass.)
-                photos._process_single_file = named_upload
+                photos._process_single_file = named_upload  # type: ignore[method-assign, assignment]
                 folder = gradio.UploadButton("Add a folder", file_count="directory", size="sm", elem_id="folder")
                 choices = controls(may_choose_backbone)
                 with gradio.Row():
