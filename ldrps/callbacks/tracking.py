@@ -11,7 +11,7 @@ from pytorch_lightning import Callback, Trainer
 from ldrps.callbacks.results import Results
 from ldrps.methods.restorer import Restorer
 from ldrps.results.run_folder import RunFolder
-from ldrps.results.summary import Score, seconds_of, summarise
+from ldrps.results.summary import Score, means, summarise
 
 
 class Tracking(Callback):
@@ -60,14 +60,9 @@ def log_run(folder: RunFolder, project: str, name: str | None = None) -> None:
         mode=mode(),
         settings=wandb.Settings(init_timeout=90, console="off", silent=True),
     ) as run:
-        run.log({**flat(scores), **{f"seconds/{key}": value for key, value in seconds_of(rows).items()}})
+        run.log(means(rows))
         run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
         run.log({f"grids/{path.stem}": wandb.Image(str(path)) for path in pictures(folder.path)})
-
-
-def flat(scores: list[Score]) -> dict[str, float]:
-    """Means by ``suite/restorer/metric``."""
-    return {f"{score.suite}/{score.restorer}/{score.metric}": score.mean for score in scores if score.count}
 
 
 def pictures(folder: Path) -> list[Path]:

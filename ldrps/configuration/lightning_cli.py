@@ -68,6 +68,10 @@ class CommandLine(LightningCLI):
         parser.add_lightning_class_args(Tracking, "wandb")
         parser.set_defaults({"trainer.inference_mode": False})
 
+    def before_test(self) -> None:
+        """Leave the screen to the tables of `Results`, which say more than Lightning's list of the same means."""
+        self.config_init.test.verbose = False
+
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; what is wrong is one sentence, with the nearest setting that exists."""
         try:
