@@ -22,6 +22,8 @@ ldrps restores damaged photos without being told what is wrong with them.
                                       restore FOLDER/input, score against FOLDER/target
   ldrps caption IN... --prior X       write what a prior says of each photo beside it, for later runs
   ldrps convert FILE --output FOLDER  make a DA-CLIP folder of an official checkpoint
+  ldrps sweep FILE --clean IN... --output RUN
+                                      run an ablation sweep, with or without W&B, to a table, a plot and a page
   ldrps report RUN                    make tables and the HTML page of a run folder again
   ldrps demo                          damage a sample photo, restore it, say where to look
   ldrps completion SHELL              print the completion script of bash, zsh or tcsh
@@ -31,7 +33,7 @@ ldrps restores damaged photos without being told what is wrong with them.
 
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
-EVERYDAY = ("restore", "degrade", "test", "caption", "convert", "report", "demo", "completion")
+EVERYDAY = ("restore", "degrade", "test", "caption", "convert", "sweep", "report", "demo", "completion")
 LIGHTNING = ("fit", "validate", "predict")
 
 

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pytorch_lightning import Callback, Trainer
 
@@ -37,32 +38,60 @@ class Tracking(Callback):
         if folder is None:
             sys.stderr.write("ldrps: nothing was logged to W&B: give --output, whose run folder is what is logged\n")
             return
-        try:
-            log_run(folder, self.project, self.run_name)
-        except Exception as error:
-            sentence = " ".join(str(error).split())
-            sys.stderr.write(
-                f"ldrps: the run could not be logged to W&B ({sentence}); its results are in {folder.path}\n"
-            )
+        track(folder, self.project, Logged(self.run_name or folder.path.resolve().name))
 
 
-def log_run(folder: RunFolder, project: str, name: str | None = None) -> None:
-    """Log a run folder: configuration, versions and weights, scores by suite, grids and the table."""
+@dataclass(frozen=True)
+class Logged:
+    """What W&B is told of a run beside its folder.
+
+    Attributes:
+        name: Name of the run.
+        group: What it is one of many of.
+        config: Settings by dotted name, beside those of the folder.
+        measures: Further numbers.
+    """
+
+    name: str
+    group: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+def track(folder: RunFolder, project: str, logged: Logged) -> None:
+    """Log a run folder; what goes wrong is one sentence."""
+    try:
+        log_run(folder, project, logged)
+    except Exception as error:
+        sentence = " ".join(str(error).split())
+        sys.stderr.write(f"ldrps: the run could not be logged to W&B ({sentence}); its results are in {folder.path}\n")
+
+
+def log_run(folder: RunFolder, project: str, logged: Logged) -> None:
+    """Log a run folder as a run of its own."""
+    import wandb
+
+    with wandb.init(
+        project=project,
+        name=logged.name,
+        group=logged.group,
+        dir=str(folder.path),
+        mode=mode(),
+        settings=wandb.Settings(init_timeout=90, console="off", silent=True),
+    ) as run:
+        log_into(run, folder, logged)
+
+
+def log_into(run: Any, folder: RunFolder, logged: Logged) -> None:
+    """Log into a run of W&B: configuration, versions and weights, scores by suite, grids and the table."""
     import wandb
 
     content = folder.read_settings()
     scores = summarise(rows := folder.rows())
-    with wandb.init(
-        project=project,
-        name=name or folder.path.resolve().name,
-        dir=str(folder.path),
-        config={**content["settings"], "information": content["information"]},
-        mode=mode(),
-        settings=wandb.Settings(init_timeout=90, console="off", silent=True),
-    ) as run:
-        run.log(means(rows))
-        run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
-        run.log({f"grids/{path.stem}": wandb.Image(str(path)) for path in pictures(folder.path)})
+    run.config.update({**content["settings"], "information": content["information"], **logged.config})
+    run.log({**means(rows), **logged.measures})
+    run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
+    run.log({f"grids/{path.stem}": wandb.Image(str(path)) for path in pictures(folder.path)})
 
 
 def pictures(folder: Path) -> list[Path]:

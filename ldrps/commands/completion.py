@@ -34,11 +34,12 @@ def run(arguments: Sequence[str]) -> int:
     from ldrps.commands.demo import Demo
     from ldrps.commands.report import Report
     from ldrps.commands.restore import Restore
+    from ldrps.commands.sweep import Sweep
     from ldrps.commands.test import Test
 
     parser = ArgumentParser(prog="ldrps")
     verbs = parser.add_subcommands()
-    for options in (Restore, Degrade, Test, Caption, Convert, Report, Demo, Completion):
+    for options in (Restore, Degrade, Test, Caption, Convert, Sweep, Report, Demo, Completion):
         name = options.__name__.lower()
         verbs.add_subcommand(name, make_parser(name, options))
     sys.stdout.write(parser.get_completion_script(f"shtab-{shell}"))

@@ -253,4 +253,5 @@ def escaped(text: str) -> str:
         >>> print(escaped("psnr_y"))
         psnr\_y
     """
-    return text.replace("_", r"\_").replace("%", r"\%")
+    special = {character: rf"\{character}" for character in "_%&#{}$"}
+    return text.translate(str.maketrans({**special, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}))
