@@ -38,7 +38,13 @@ class Tracking(Callback):
         if folder is None:
             sys.stderr.write("ldrps: nothing was logged to W&B: give --output, whose run folder is what is logged\n")
             return
-        track(folder, self.project, Logged(self.run_name or folder.path.resolve().name))
+        try:
+            log_run(self.project, folder, Logged(self.run_name or folder.path.resolve().name))
+        except Exception as error:
+            sentence = " ".join(str(error).split())
+            sys.stderr.write(
+                f"ldrps: the run could not be logged to W&B ({sentence}); its results are in {folder.path}\n"
+            )
 
 
 @dataclass(frozen=True)
@@ -58,16 +64,7 @@ class Logged:
     measures: Mapping[str, float] = field(default_factory=dict)
 
 
-def track(folder: RunFolder, project: str, logged: Logged) -> None:
-    """Log a run folder; what goes wrong is one sentence."""
-    try:
-        log_run(folder, project, logged)
-    except Exception as error:
-        sentence = " ".join(str(error).split())
-        sys.stderr.write(f"ldrps: the run could not be logged to W&B ({sentence}); its results are in {folder.path}\n")
-
-
-def log_run(folder: RunFolder, project: str, logged: Logged) -> None:
+def log_run(project: str, folder: RunFolder, logged: Logged) -> None:
     """Log a run folder as a run of its own."""
     import wandb
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,9 +94,11 @@ def start(arguments: Sequence[str]) -> int:
     if options.retry_failed:
         say(f"{folder.retry(sweep)} points that failed are run again")
     if mode() == "online":
-        from ldrps.commands.sweep_join import hand_over
+        from ldrps.sweeps.agents import create, help_with
 
-        hand_over(sweep, folder, options.project, options.device)
+        path = create(sweep, folder, options.project)
+        say(f"other machines: ldrps sweep join {path} --output RUN, with --clean IN... where photos lie elsewhere")
+        help_with(path, folder, point_maker(options.device), say)
     else:
         run_here(folder, options)
     return conclude(folder)
@@ -128,6 +131,7 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
     """
     import torch
 
+    from ldrps.callbacks.tracking import log_run
     from ldrps.commands.sweeping import point_maker
     from ldrps.configuration.quiet import quieten
     from ldrps.sweeps.records import SweepFolder
@@ -137,7 +141,7 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        Worker(SweepFolder(path), point_maker(device), say, project).work()
+        Worker(SweepFolder(path), point_maker(device), say, partial(log_run, project)).work()
     except KeyboardInterrupt:
         if threads is None:
             raise

@@ -59,7 +59,7 @@ class KeptParts(Callback):
         if isinstance(part, ScoredData) and part.kept is None:
             part.kept = {}
         self._now.setdefault(f"{class_type.__module__}.{key}", []).append(part)
-        return part  # type: ignore[no-any-return]
+        return part
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Weights are read and images found."""

@@ -128,9 +128,8 @@ class ScoredData(LightningDataModule, Generic[Task]):
 
     def test_dataloader(self) -> DataLoader[Entry]:
         """This process's samples in order, as lists."""
-        files: Dataset[Entry] = self.files(own_part(self.tasks, self.shard, self.trainer))
-        if self.kept is not None:
-            files = KeptFiles(files, self.kept)
+        made = self.files(own_part(self.tasks, self.shard, self.trainer))
+        files: Dataset[Entry] = made if self.kept is None else KeptFiles(made, self.kept)
         return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
 
 

@@ -253,5 +253,6 @@ def escaped(text: str) -> str:
         >>> print(escaped("psnr_y"))
         psnr\_y
     """
-    special = {character: rf"\{character}" for character in "_%&#{}$"}
-    return text.translate(str.maketrans({**special, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}))
+    special: dict[str, str | int | None] = {character: rf"\{character}" for character in "_%&#{}$"}
+    special |= {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+    return text.translate(str.maketrans(special))

@@ -37,9 +37,7 @@ def check(sweep: Sweep, make_run: MakeRun) -> None:
                 ) from error
 
 
-def check_values(
-    values: Mapping[str, Any], make_run: MakeRun, whole: type[lightning_cli.Check] | None = None
-) -> None:
+def check_values(values: Mapping[str, Any], make_run: MakeRun, whole: type[lightning_cli.Check] | None = None) -> None:
     """Build one point.
 
     Args:

@@ -122,13 +122,13 @@ class SweepFolder:
         with complete_or_absent(self.folder_of(point) / "point.json") as stream:
             stream.write(json.dumps(asdict(record), indent=1).encode())
 
-    def claim(self, point: Point) -> FileLock | None:
-        """Take a point; None if another process has it."""
+    def claim(self, point: Point, is_patient: bool = False) -> FileLock | None:
+        """Take a point; None if another process has it and is not waited for."""
         folder = self.folder_of(point)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=-1 if is_patient else 0)
         except Timeout:
             return None
         return lock

@@ -128,6 +128,8 @@ class Sweep:
             "method": self.method,
             "metric": {"name": self.metric, "goal": goal},
             "parameters": parameters,
+            # What `wandb agent`, W&B's own program, starts for each point.
+            "command": ["${env}", "ldrps", "sweep", "point", "--output", f"runs/{self.name}"],
         }
         return config if self.run_cap is None else {**config, "run_cap": self.run_cap}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ldrps.callbacks.tracking import Logged, track
+from ldrps.callbacks.tracking import Logged
 from ldrps.configuration import lightning_cli
 from ldrps.configuration.kept_parts import KeptParts
 from ldrps.configuration.layers import Settings
@@ -22,6 +22,9 @@ from ldrps.sweeps.sweep import Point
 MakeRun = Callable[[Mapping[str, Any], Path], tuple[Callable[[], Settings], Sequence[str]]]
 """Makes the run of a point, of its settings by name and its folder: nested settings, and changes to them."""
 
+Log = Callable[[RunFolder, Logged], None]
+"""Logs the run folder of a point, and what else is known of it."""
+
 
 class Worker:
     """Runs points of a sweep.
@@ -30,15 +33,15 @@ class Worker:
         folder: Where results go.
         make_run: Makes the run of a point.
         tell: Shows a line.
-        project: Project of W&B to which each point is logged as a run of its own, offline when nobody is logged in.
+        log: Logs a finished point, such as to W&B.
     """
 
-    def __init__(self, folder: SweepFolder, make_run: MakeRun, tell: Callable[[str], None], project: str) -> None:
+    def __init__(self, folder: SweepFolder, make_run: MakeRun, tell: Callable[[str], None], log: Log) -> None:
         self.folder = folder
         self.sweep = folder.read()
         self.make_run = make_run
         self.tell = tell
-        self.project = project
+        self.log = log
         self.parts = KeptParts()
 
     def work(self) -> list[Record]:
@@ -59,10 +62,23 @@ class Worker:
         record = self._run(point, folder)
         if record.measures:
             config = {**self.sweep.constants, **point.chosen}
-            track(RunFolder(folder), self.project, Logged(point.label, self.sweep.name, config, record.measures))
+            try:
+                self.log(RunFolder(folder), Logged(point.label, self.sweep.name, config, record.measures))
+            except Exception as error:  # Whatever W&B raises: the results are here.
+                self.tell(f"{point.label}: not logged to W&B ({' '.join(str(error).split())})")
         self.folder.write(point, record)
         self.tell(self._line(point, record))
         return record
+
+    def run_claimed(self, point: Point) -> Record:
+        """Run one point that somebody else chose, once nobody else in this folder has it."""
+        lock = self.folder.claim(point, is_patient=True)
+        assert lock is not None, "a patient claim is always granted"
+        try:
+            self.folder.write(point, Record(point.chosen, State.BEGUN))
+            return self.run(point)
+        finally:
+            lock.release()
 
     def _take(self) -> tuple[Point, FileLock] | None:
         with self.folder.lock():
