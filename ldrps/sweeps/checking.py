@@ -26,7 +26,11 @@ def check(sweep: Sweep, make_run: MakeRun) -> None:
     if not is_whole:
         sweep = sweep.with_constants({"clean": ["photos"], "suite": ["noise_25"]})
     first = {name: own.examples()[0] for name, own in sweep.parameters.items()}
-    check_values(first, make_run, lightning_cli.CheckWithData if is_whole else lightning_cli.Check)
+    try:
+        check_values(first, make_run, lightning_cli.CheckWithData if is_whole else lightning_cli.Check)
+    except ValueError as error:
+        label = sweep.point({own.name: first[own.name] for own in sweep.varying}).label
+        raise ValueError(f"{sweep.name}, first point ({label}): {error}") from error
     for own in sweep.varying:
         for value in own.examples():
             try:

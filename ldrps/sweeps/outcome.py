@@ -132,7 +132,8 @@ def read_outcome(folders: Sequence[SweepFolder], baseline: str | None = None, me
 def entry_of(sweep: Sweep, record: Record, folder: SweepFolder) -> Entry:
     """Read the rows of a point."""
     point = sweep.point(record.chosen)
-    run = RunFolder(folder.folder_of(point))
+    # W&B sorts parameters, so that another machine may have another name for the point; its key is the same.
+    run = RunFolder(folder.folder_of(folder.read().point(record.chosen)))
     rows = run.rows()
     inputs = [row for row in rows if row.restorer == INPUT]
     return Entry(point, record, run, [row for row in rows if row.restorer != INPUT], inputs)

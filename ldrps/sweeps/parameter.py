@@ -79,7 +79,8 @@ class Parameter:
             return self._finish(float(self.spec.get("mu", 0.0)))
         low, high = float(self.spec["min"]), float(self.spec["max"])
         if self.distribution.endswith("log_uniform_values"):
-            low, high = log(low), log(high)
+            # Rounding must not lead out of the interval.
+            return min(max(self._finish(log(low) + share * (log(high) - log(low))), low), high)
         return self._finish(low + share * (high - low))
 
     def _finish(self, value: float) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ldrps.sweeps.parameter import Parameter
 from ldrps.sweeps.records import Record, State
 from ldrps.sweeps.sweep import Point, Sweep
 
@@ -95,7 +96,7 @@ def proposal(sweep: Sweep, records: Sequence[Record], seed: int) -> dict[str, An
             raise ValueError(
                 f"the sweep {sweep.name} improves {sweep.metric}, which is not measured; there are {there}"
             )
-        params = {own.name: coded(own.values, record.chosen[own.name]) for own in sweep.varying}
+        params = {own.name: coded(own, record.chosen[own.name]) for own in sweep.varying}
         is_complete = state is optuna.trial.TrialState.COMPLETE
         study.add_trial(
             optuna.trial.create_trial(
@@ -110,9 +111,9 @@ def proposal(sweep: Sweep, records: Sequence[Record], seed: int) -> dict[str, An
     return chosen
 
 
-def coded(values: list[Any] | None, value: Any) -> Any:
-    """The place of a value in a list of any things, which Optuna does not take themselves; a number as it is."""
-    return values.index(value) if values is not None and not isinstance(values, range) and value in values else value
+def coded(parameter: Parameter, value: Any) -> Any:
+    """The place of a value in a list, whose values Optuna does not take where they are more than words; a number."""
+    return (parameter.values or []).index(value) if parameter.distribution == "categorical" else value
 
 
 def space(name: str, distribution: str, spec: Any) -> Any:

@@ -101,9 +101,10 @@ class Worker:
             nested = settings()
             only_method(nested)
             with (folder / "output.txt").open("a") as stream, redirect_stdout(stream), redirect_stderr(stream):
-                failed = [record for record in lightning_cli.run("test", nested, changes, self.parts) if record.error]
+                images = lightning_cli.run("test", nested, changes, self.parts)
+            failed = [image for image in images if image.error is not None]
             if failed:
-                error = f"{len(failed)} images failed, the first: {failed[0].error}"
+                error = f"{len(failed)} of {len(images)} images failed, the first: {failed[0].error}"
         except Exception as exception:  # A point that fails, whatever it raises, must not cost the others.
             if "LDRPS_DEBUG" in os.environ:
                 raise

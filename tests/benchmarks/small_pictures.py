@@ -1,4 +1,4 @@
-"""Makes a folder of two small pictures of scikit-image's, for sweeps that take minutes: python -m tests.benchmarks.small_pictures FOLDER"""
+"""Makes two small pictures of scikit-image's, for sweeps of minutes: python -m tests.benchmarks.small_pictures FOLDER"""
 
 import sys
 from pathlib import Path
