@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 ROOMS = {
     "cli": "dispatches, nothing else",
     "commands": "one verb a file: restore, test, degrade, caption …",
+    "sweeps": "points, searches, workers, tables",
     "configuration": "presets in layers, Lightning's command line",
     "callbacks": "write pictures, score, show progress, track",
     "methods": "restorer · ld_rps · baselines",

@@ -96,12 +96,16 @@ def serving():
             self.end_headers()
             self.wfile.write(encoded)
 
-        do_GET = do_POST = do_PUT = reply
+        do_GET = do_POST = do_PUT = reply  # noqa: N815 (names of the library)
 
         def log_message(self, *_):
             pass
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Listener(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            """W&B's process closes connections when it ends."""
+
+    listener = Listener(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{listener.server_port}"
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     try:

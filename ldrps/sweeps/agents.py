@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -92,7 +93,8 @@ def run_handed_point(worker: Worker) -> None:
     import wandb
 
     with wandb.init(dir=str(worker.folder.path), settings=wandb.Settings(console="off", silent=True)) as run:
-        worker.log = partial(log_into, run)
+        # W&B has set the point's values itself, and minds if they are set again.
+        worker.log = lambda folder, logged: log_into(run, folder, replace(logged, config={}))
         record = worker.run_claimed(worker.sweep.point(values_of(worker.sweep, run.config.as_dict())))
     if record.error is not None:
         raise RuntimeError(record.error)
