@@ -1,4 +1,4 @@
-"""Makes two small pictures of scikit-image's for a sweep of minutes: python -m tests.benchmarks.small_pictures FOLDER"""
+"""Makes two small pictures of scikit-image's, for short sweeps: python -m tests.benchmarks.small_pictures FOLDER"""
 
 import sys
 from pathlib import Path
