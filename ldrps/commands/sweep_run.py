@@ -148,7 +148,7 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
 
 
 def conclude(folder: "SweepFolder") -> int:
-    """Make the table of what there is; 1 if something failed, or is still to be done, 2 if nothing went well."""
+    """Make the table of what there is; 1 if something failed or is still to be done, 2 if there is no result."""
     from ldrps.sweeps.records import State
     from ldrps.sweeps.table import write_tables
 
@@ -158,7 +158,7 @@ def conclude(folder: "SweepFolder") -> int:
         sys.stderr.write(f"ldrps: {folder.read().point(record.chosen).label} failed: {record.error}\n")
     if failed:
         sys.stderr.write("ldrps: --retry-failed runs failed points again\n")
-    if not any(record.state is State.DONE for record in records):
+    if not any(record.measures for record in records):
         return 2
     say(write_tables([folder]))
     return 1 if any(record.state is not State.DONE for record in records) else 0

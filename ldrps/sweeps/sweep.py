@@ -35,7 +35,7 @@ class Point:
     @property
     def key(self) -> str:
         """Eight digits by which the point is known, whoever draws it."""
-        text = json.dumps(self.chosen, sort_keys=True)
+        text = json.dumps(plain(dict(self.chosen)), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
@@ -132,6 +132,20 @@ class Sweep:
             "command": ["${env}", "ldrps", "sweep", "point", "--output", f"runs/{self.name}"],
         }
         return config if self.run_cap is None else {**config, "run_cap": self.run_cap}
+
+
+def plain(value: Any) -> Any:
+    """A value with whole numbers as such: 1.0 may come back from a server as 1.
+
+    Example:
+        >>> plain({"a": [1.0, 0.5, True]})
+        {'a': [1, 0.5, True]}
+    """
+    if isinstance(value, dict):
+        return {name: plain(own) for name, own in value.items()}
+    if isinstance(value, list):
+        return [plain(own) for own in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def own_spec(parameter: Parameter) -> dict[str, Any]:

@@ -213,8 +213,10 @@ def test_a_failing_point_costs_itself_only_and_is_run_again_on_request(sweep, cl
     shutil.copytree(clean, photos)
     file = sweep_file(tmp_path, {"limit": {"values": [1, 2]}}, "tests.builders.Stubborn")
     code, printed = sweep("run", file, "--clean", photos, "--output", tmp_path / "run", "--device", "cpu")
-    assert code == 2  # Of the one picture, and of one of the two, there is no result.
-    assert "1 of 2 images failed" in printed.out or "2 of 2 images failed" in printed.out
+    assert code == 1
+    assert "limit=1: failed, 2 of 2 images failed" in printed.out
+    assert "limit=2: failed, 2 of 4 images failed" in printed.out
+    assert "2 (2 failed)" in (tmp_path / "run" / "sweep.md").read_text()
     assert "squares are beneath me" in printed.err
     assert "--retry-failed" in printed.err
     assert {own["state"] for own in points(tmp_path / "run").values()} == {"failed"}
