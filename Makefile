@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
-	bench-harm bench-degradations bench-harness bench-plan bench-full-size gpu docs docs-figures docs-gallery package clean
+	bench-harm bench-degradations bench-harness bench-plan bench-sweep bench-full-size gpu docs docs-figures docs-gallery package clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -38,13 +38,15 @@ bench-quality: $(VENV)/.installed ## Restore every suite, beside simple tools (h
 	$(BIN)/ldrps test --suite all --clean "$(DATA)" --protocol crops_256 --output runs/quality
 
 bench-ablation: $(VENV)/.installed ## Change one part of the blind preset at a time: make bench-ablation DATA=folder
-	$(BIN)/python -m tests.benchmarks.ablation --data "$(DATA)"
+	$(BIN)/python -m tests.benchmarks.random_denoiser
+	$(BIN)/ldrps sweep run parts --clean "$(DATA)" --limit 4 --output runs/parts
+	$(BIN)/ldrps sweep run backbone --clean "$(DATA)" --limit 4 --output runs/backbone
 
 bench-harm: $(VENV)/.installed ## Restore photos that nothing is wrong with, show the worst: make bench-harm DATA=folder
 	$(BIN)/python -m tests.benchmarks.harm --data "$(DATA)" --output runs/harm
 
 bench-priors: $(VENV)/.installed ## Give the blind preset one semantic prior after another: make bench-priors DATA=folder
-	$(BIN)/python -m tests.benchmarks.priors --data "$(DATA)"
+	$(BIN)/ldrps sweep run priors --clean "$(DATA)" --limit 4 --output runs/priors
 
 bench-da-clip: $(VENV)/.installed ## Ask the embedded DA-CLIP about damaged photos: make bench-da-clip DATA="shards of the training"
 	$(BIN)/python -m tests.benchmarks.da_clip --data $(DATA)
@@ -64,6 +66,10 @@ bench-full-size: $(VENV)/.installed ## Load models of Stable Diffusion's shapes,
 
 gpu: $(VENV)/.installed ## Everything that wants a GPU: its tests, time, memory, profile of a full-size model; one table.
 	$(BIN)/python -m tests.benchmarks.gpu --output runs/gpu
+
+bench-sweep: $(VENV)/.installed ## Run a sweep of 24 points on two small pictures to its table (minutes); it may be stopped and started again.
+	$(BIN)/python -m tests.benchmarks.small_pictures runs/pictures
+	$(BIN)/ldrps sweep run small --clean runs/pictures --output runs/small
 
 docs-figures: $(VENV)/.installed ## Draw the pictures of the documentation.
 	$(BIN)/python docs/figures.py

@@ -14,8 +14,9 @@ HERE = Path(__file__).parent
 ROOMS = {
     "cli": "dispatches, nothing else",
     "commands": "one verb a file: restore, test, degrade, caption …",
+    "sweeps": "points, searches, workers, tables",
     "configuration": "presets in layers, Lightning's command line",
-    "callbacks": "write pictures, score, show progress, track",
+    "callbacks": "write pictures and rows, show progress, track",
     "methods": "restorer · ld_rps · baselines",
     "training": "trainings of the embedded models",
     "results": "run folders, tables, pictures, report",

@@ -1,4 +1,4 @@
-"""Scores a test run: rows as images finish, tables and pictures at the end."""
+"""Keeps a test run: rows as images finish, tables and pictures at the end."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,22 +12,18 @@ from torch import Tensor
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.data.scored import ScoredData
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer, Scored, Step
 from ldrps.metrics.base import Metric
-from ldrps.metrics.color_difference import ColorDifference
-from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
-from ldrps.metrics.learned import CLIPIQA, DISTS, LPIPS
-from ldrps.metrics.pyiqa import PyIQA
-from ldrps.metrics.vif import VIF
+from ldrps.metrics.default import default_metrics
 from ldrps.results.conclusion import conclude, print_scores
 from ldrps.results.pictures import Previews, film_strip, write_jpeg
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
-from ldrps.results.scoring import failure, measurable, score
+from ldrps.results.scoring import measurable
 from ldrps.results.versions import software
 
 
 class Results(Callback):
-    """Scores each restored image, and its input, against the target, and writes a run folder.
+    """Says what is measured of each restored image, and of its input, and writes a run folder.
 
     Args:
         output: The run folder; None prints the table and writes nothing.
@@ -59,7 +55,6 @@ class Results(Callback):
         self.restorer_settings: dict[str, Any] = {}
         self.folder = RunFolder(self.output) if self.output else None
         self.rows: list[Row] = []
-        self._available: list[Metric] = []
         self._frames: dict[str, list[Tensor]] = {}
 
     def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
@@ -68,7 +63,7 @@ class Results(Callback):
             return
         chosen = default_metrics() if self.metrics is None else self.metrics
         reasons = {metric.column: metric.unavailable() for metric in chosen}
-        self._available = [metric for metric in chosen if reasons[metric.column] is None]
+        pl_module.metrics = [metric for metric in chosen if reasons[metric.column] is None]
         self._unavailable = {name: reason for name, reason in reasons.items() if reason is not None}
         if self.folder is None or self.output is None:
             return
@@ -83,12 +78,12 @@ class Results(Callback):
             },
             "data": data.describe() if isinstance(data, ScoredData) else {},
             "precision": str(trainer.precision),
-            "metrics": {metric.column: metric.settings for metric in self._available},
+            "metrics": {metric.column: metric.settings for metric in pl_module.metrics},
         }
         information = {
             "software": software(),
             "baselines": [member.name for member in pl_module.members() if member.is_baseline],
-            "higher_is_better": {metric.column: metric.higher_is_better for metric in self._available},
+            "higher_is_better": {metric.column: metric.higher_is_better for metric in pl_module.metrics},
             "not_available": self._unavailable,
             "device": str(trainer.strategy.root_device),
         }
@@ -107,7 +102,9 @@ class Results(Callback):
             data.is_finished = partial(all_finished, self.folder.finished(), names)
 
     def on_test_start(self, trainer: Trainer, pl_module: Restorer) -> None:
-        """Watch each method's first restoration."""
+        """Tell the means of what an earlier run has written; watch each method's first restoration."""
+        if self.folder is not None:
+            pl_module.rows = self.folder.rows()
         if self.output is None or not self.trajectory:
             return
         for member in pl_module.members():
@@ -118,21 +115,19 @@ class Results(Callback):
         self,
         trainer: Trainer,
         pl_module: Restorer,
-        outputs: Sequence[Outcome],
+        outputs: Scored,
         batch: object,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Score one batch and write its rows."""
-        rows = [failure(outcome) for outcome in outputs if outcome.restored is None]
-        rows += score(measurable(outputs), self._available, pl_module.device)
+        """Write the rows of one batch."""
         # Pictures first: a row promises that everything of its result is there.
         if self.output is not None and self.pictures:
-            self._write_previews(outputs, pl_module)
+            self._write_previews(outputs.outcomes, pl_module)
         if self.folder is None:
-            self.rows += rows
+            self.rows += outputs.rows
         else:
-            self.folder.append(rows)
+            self.folder.append(outputs.rows)
         self._write_strips()
 
     def on_test_end(self, trainer: Trainer, pl_module: Restorer) -> None:
@@ -181,13 +176,6 @@ class Results(Callback):
         for name, frames in self._frames.items():
             if frames and not self._strip(name).exists():
                 write_jpeg(film_strip(frames), self._strip(name))
-
-
-def default_metrics() -> list[Metric]:
-    """Fidelity always, and what needs packages or weights that may be missing."""
-    fidelity = [PSNR(), PSNRMeanMatched(), SSIM(), MultiScaleSSIM(), VIF(), ColorDifference()]
-    learned = [LPIPS(), DISTS(), CLIPIQA()]
-    return [*fidelity, *learned, *(PyIQA(name) for name in ("niqe", "pi", "musiq"))]
 
 
 def all_finished(

@@ -2,16 +2,17 @@
 
 import os
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pytorch_lightning import Callback, Trainer
 
 from ldrps.callbacks.results import Results
 from ldrps.methods.restorer import Restorer
 from ldrps.results.run_folder import RunFolder
-from ldrps.results.summary import Score, seconds_of, summarise
+from ldrps.results.summary import Score, means, summarise
 
 
 class Tracking(Callback):
@@ -38,7 +39,7 @@ class Tracking(Callback):
             sys.stderr.write("ldrps: nothing was logged to W&B: give --output, whose run folder is what is logged\n")
             return
         try:
-            log_run(folder, self.project, self.run_name)
+            log_run(self.project, folder, Logged(self.run_name or folder.path.resolve().name))
         except Exception as error:
             sentence = " ".join(str(error).split())
             sys.stderr.write(
@@ -46,28 +47,48 @@ class Tracking(Callback):
             )
 
 
-def log_run(folder: RunFolder, project: str, name: str | None = None) -> None:
-    """Log a run folder: configuration, versions and weights, scores by suite, grids and the table."""
+@dataclass(frozen=True)
+class Logged:
+    """What W&B is told of a run beside its folder.
+
+    Attributes:
+        name: Name of the run.
+        group: What it is one of many of.
+        config: Settings by dotted name, beside those of the folder.
+        measures: Further numbers.
+    """
+
+    name: str
+    group: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+def log_run(project: str, folder: RunFolder, logged: Logged) -> None:
+    """Log a run folder as a run of its own."""
+    import wandb
+
+    with wandb.init(
+        project=project,
+        name=logged.name,
+        group=logged.group,
+        dir=str(folder.path),
+        mode=mode(),
+        settings=wandb.Settings(init_timeout=90, console="off", silent=True),
+    ) as run:
+        log_into(run, folder, logged)
+
+
+def log_into(run: Any, folder: RunFolder, logged: Logged) -> None:
+    """Log into a run of W&B: configuration, versions and weights, scores by suite, grids and the table."""
     import wandb
 
     content = folder.read_settings()
     scores = summarise(rows := folder.rows())
-    with wandb.init(
-        project=project,
-        name=name or folder.path.resolve().name,
-        dir=str(folder.path),
-        config={**content["settings"], "information": content["information"]},
-        mode=mode(),
-        settings=wandb.Settings(init_timeout=90, console="off", silent=True),
-    ) as run:
-        run.log({**flat(scores), **{f"seconds/{key}": value for key, value in seconds_of(rows).items()}})
-        run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
-        run.log({f"grids/{path.stem}": wandb.Image(str(path)) for path in pictures(folder.path)})
-
-
-def flat(scores: list[Score]) -> dict[str, float]:
-    """Means by ``suite/restorer/metric``."""
-    return {f"{score.suite}/{score.restorer}/{score.metric}": score.mean for score in scores if score.count}
+    run.config.update({**content["settings"], "information": content["information"], **logged.config})
+    run.log({**means(rows), **logged.measures})
+    run.log({"scores": wandb.Table([*Score.__dataclass_fields__], [[*asdict(score).values()] for score in scores])})
+    run.log({f"grids/{path.stem}": wandb.Image(str(path)) for path in pictures(folder.path)})
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -35,13 +35,14 @@ def run(arguments: Sequence[str]) -> int:
     from ldrps.commands.plan import Plan
     from ldrps.commands.report import Report
     from ldrps.commands.restore import Restore
+    from ldrps.commands.sweep import Sweep
     from ldrps.commands.test import Test
     from ldrps.commands.ui import Ui
     from ldrps.commands.untrained import Untrained
 
     parser = ArgumentParser(prog="ldrps")
     verbs = parser.add_subcommands()
-    for options in (Restore, Plan, Degrade, Test, Caption, Convert, Untrained, Report, Demo, Ui, Completion):
+    for options in (Restore, Plan, Degrade, Test, Caption, Convert, Sweep, Untrained, Report, Demo, Ui, Completion):
         name = options.__name__.lower()
         verbs.add_subcommand(name, make_parser(name, options))
     sys.stdout.write(parser.get_completion_script(f"shtab-{shell}"))

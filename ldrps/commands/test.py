@@ -1,6 +1,6 @@
 """`ldrps test`: restorers beside simple tools on suites or pairs; the everyday face of Lightning's test."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,17 @@ class Test:
             settings, everyday if self.wandb is None else everyday | {"wandb": {"project": self.wandb}}, "the command"
         )
 
+    def with_changes(self, changes: Sequence[str]) -> tuple[Callable[[], dict[str, Any]], list[str]]:
+        """What makes the settings of the whole run, and the changes that are left for Lightning's parser.
+
+        Args:
+            changes: Dotted settings as on the command line.
+        """
+        about_models = [f"--model.colorization={COLORIZATION}"] if self.colorize else []
+        about_models += [change for change in one_each(changes) if change.startswith("--model.")]
+        others = [change for change in one_each(changes) if not change.startswith("--model.")]
+        return lambda: self.settings(about_models), others
+
     def _data(self) -> dict[str, Any]:
         shared = {"shard": self.shard, "batch_size": self.batch_size, "num_workers": self.workers}
         if self.pairs is not None:
@@ -114,7 +125,4 @@ def run(arguments: Sequence[str]) -> int:
     if not is_everyday(arguments):
         return lightning.run("test", arguments)
     options, changes = parse("test", Test, arguments)
-    about_models = [f"--model.colorization={COLORIZATION}"] if options.colorize else []
-    about_models += [change for change in one_each(changes) if change.startswith("--model.")]
-    others = [change for change in one_each(changes) if not change.startswith("--model.")]
-    return lightning.run_verb("test", lambda: options.settings(about_models), others)
+    return lightning.run_verb("test", *options.with_changes(changes))

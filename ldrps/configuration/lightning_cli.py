@@ -19,6 +19,7 @@ from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
 from ldrps.configuration.arguments import one_each
 from ldrps.configuration.hints import with_hint
+from ldrps.configuration.kept_parts import KEPT, KeptParts
 from ldrps.configuration.layers import Settings, merged, read_file
 from ldrps.configuration.presets import preset_model, read_prior
 from ldrps.data.images import ImageData
@@ -96,7 +97,16 @@ def numbered(file: Path, number: int) -> Path:
 
 
 class CommandLine(LightningCLI):
-    """Lightning's verbs for restorers and trainings."""
+    """Lightning's verbs for restorers and trainings.
+
+    Args:
+        parts: What builds the parts of the run, or takes them over from an earlier one; None builds everything.
+        **settings: See `LightningCLI`.
+    """
+
+    def __init__(self, *arguments: Any, parts: KeptParts | None = None, **settings: Any) -> None:
+        self.parts = parts
+        super().__init__(*arguments, **settings)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what writes and scores, and the defaults a test-time optimisation needs."""
@@ -105,6 +115,10 @@ class CommandLine(LightningCLI):
         parser.add_lightning_class_args(Results, "results")
         parser.add_lightning_class_args(Tracking, "wandb")
         parser.set_defaults({"trainer.inference_mode": False})
+
+    def before_test(self) -> None:
+        """Leave the screen to the tables of `Results`, which say more than Lightning's list of the same means."""
+        self.config_init.test.verbose = False
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; what is wrong is one sentence, with the nearest setting that exists."""
@@ -119,7 +133,8 @@ class CommandLine(LightningCLI):
             return super().instantiate_trainer(**kwargs)
         trainer = self.config_init[self.subcommand].trainer
         progress = [] if trainer.enable_progress_bar is False else [SamplingProgress()]
-        trainer.callbacks = [*(trainer.callbacks or []), *progress, Failures()]
+        kept = [] if self.parts is None else [self.parts]
+        trainer.callbacks = [*(trainer.callbacks or []), *progress, *kept, Failures()]
         # Every picture is written as it is finished; keeping all of them would fill the memory.
         if self.subcommand == "predict":
             self.config_init.predict.return_predictions = False
@@ -132,6 +147,10 @@ class CommandLine(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Make everything, and tell results and forecasts what the restorers' settings are."""
+        if self.parts is not None:
+            self.parts.begin(self.config.as_dict())
+            for family in KEPT:
+                self.parser.add_instantiator(self.parts, family, prepend=True)
         super().instantiate_classes()
         if self.subcommand not in RESTORING:
             return
@@ -152,6 +171,20 @@ def timing_settings(model: Settings) -> Settings:
     settings = {**model.get("init_args", {}), "seed": 0}
     prior = settings.get("prior")
     return {**model, "init_args": {**settings, "prior": prior["class_path"] if isinstance(prior, dict) else prior}}
+
+
+class Check(CommandLine):
+    """Makes everything that a run needs, without weights, and runs nothing."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        pass
+
+
+class CheckWithData(Check):
+    """Finds the images and suites too."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        self.datamodule.setup(subcommand)
 
 
 def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:
@@ -179,7 +212,14 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
 
 
-def run(verb: str, settings: Settings, arguments: Sequence[str], callbacks: Sequence[Callback] = ()) -> list[Record]:
+def run(
+    verb: str,
+    settings: Settings,
+    arguments: Sequence[str],
+    callbacks: Sequence[Callback] = (),
+    parts: KeptParts | None = None,
+    command_line: type[CommandLine] = CommandLine,
+) -> list[Record]:
     """Run one of Lightning's verbs.
 
     Args:
@@ -187,6 +227,8 @@ def run(verb: str, settings: Settings, arguments: Sequence[str], callbacks: Sequ
         settings: Nested settings of the run, as a preset holds them.
         arguments: Changes by dotted name, as on the command line.
         callbacks: Who watches the run, besides those that the settings name.
+        parts: What builds the parts of the run, or takes them over from an earlier run of this process.
+        command_line: What to do with the settings: run them, or `Check` them.
 
     Returns:
         What became of each image, without the images; empty for trainings.
@@ -197,9 +239,10 @@ def run(verb: str, settings: Settings, arguments: Sequence[str], callbacks: Sequ
     """
     settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
     try:
-        command_line = CommandLine(
+        made = command_line(
             LightningModule,
             LightningDataModule,
+            parts=parts,
             save_config_callback=SettingsBesideOutputs,
             save_config_kwargs={"overwrite": True},
             seed_everything_default=False,
@@ -217,7 +260,7 @@ def run(verb: str, settings: Settings, arguments: Sequence[str], callbacks: Sequ
             raise
         # Lightning ends the process where the user stops it.
         raise KeyboardInterrupt from error
-    model = command_line.model
+    model = made.model
     return model.records if isinstance(model, Restorer) else []
 
 

@@ -109,6 +109,25 @@ def preset_model(names: str | Sequence[str], arguments: Sequence[str] = ()) -> d
     return model
 
 
+def check_model(settings: Settings) -> None:
+    """Build a restorer of its settings, without weights.
+
+    Args:
+        settings: Class path and settings.
+
+    Raises:
+        ValueError: If a setting does not exist or does not fit.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
+    parser.add_subclass_arguments(Restorer, "model")
+    try:
+        parser.instantiate(parser.parse_object({"model": settings}))
+    except ArgumentError as error:
+        raise ValueError(with_hint(error, parser, [])) from error
+
+
 def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple["ArgumentParser", "Namespace"]:
     """Parse presets and changes to them; the parser instantiates what it parsed.
 

@@ -10,13 +10,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ldrps.data.centre_crop import centre_crop
-from ldrps.data.samples import Entry
+from ldrps.data.samples import Entry, Finished, Sample
 from ldrps.data.shards import own_part, parse_shard
 
 Task = TypeVar("Task")
 
 IsFinished = Callable[[str, str, str], bool]
 """Whether the results of (suite, name, key) have been written."""
+
+
+MOST_KEPT_VALUES = 2**26
+"""Numbers of kept samples, 256 MiB; further samples are made anew each time."""
 
 
 class ScoredFiles(Dataset[Entry], Generic[Task]):
@@ -50,10 +54,43 @@ class ScoredFiles(Dataset[Entry], Generic[Task]):
         return image if self.crop_px is None else centre_crop(image, self.crop_px)
 
 
+class KeptFiles(Dataset[Entry]):
+    """Files whose samples stay in memory, for runs that go over the same images again.
+
+    Args:
+        files: Makes the samples.
+        kept: The samples so far, by task; filled here.
+    """
+
+    def __init__(self, files: ScoredFiles[Any], kept: dict[Any, Sample]) -> None:
+        self.files = files
+        self.kept = kept
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Entry:
+        task = self.files.tasks[index]
+        sample = self.kept.get(task)
+        if sample is None:
+            entry = self.files[index]
+            if isinstance(entry, Sample) and sum(map(values_of, self.kept.values())) < MOST_KEPT_VALUES:
+                self.kept[task] = entry
+            return entry
+        is_finished = self.files.is_finished(sample.suite, sample.name, sample.key)
+        return Finished(sample.suite, sample.name) if is_finished else sample
+
+
+def values_of(sample: Sample) -> int:
+    """Numbers in the images of a sample."""
+    return sample.image.numel() + (0 if sample.target is None else sample.target.numel())
+
+
 class ScoredData(LightningDataModule, Generic[Task]):
     """Images with ground truth, which `ldrps test` restores and scores.
 
-    A subclass fills ``tasks`` on set-up, and stores and documents the settings that it passes on.
+    A subclass fills ``tasks`` on set-up, and stores and documents the settings that it passes on. Samples stay in
+    memory where ``kept`` is a dictionary.
 
     Args:
         crop_px: Side of a square cut from the centre of each image; None takes them whole.
@@ -78,6 +115,7 @@ class ScoredData(LightningDataModule, Generic[Task]):
         self.num_workers = num_workers
         self.max_pixels = max_pixels
         self.tasks: list[Task] = []
+        self.kept: dict[Task, Sample] | None = None
         self.is_finished: IsFinished = lambda suite, name, key: False
 
     @abstractmethod
@@ -90,7 +128,8 @@ class ScoredData(LightningDataModule, Generic[Task]):
 
     def test_dataloader(self) -> DataLoader[Entry]:
         """This process's samples in order, as lists."""
-        files = self.files(own_part(self.tasks, self.shard, self.trainer))
+        made = self.files(own_part(self.tasks, self.shard, self.trainer))
+        files: Dataset[Entry] = made if self.kept is None else KeptFiles(made, self.kept)
         return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
 
 

@@ -10,12 +10,17 @@ from itertools import groupby
 from pathlib import Path
 
 import torch
+import torch.distributed
 from PIL import Image
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from ldrps.data.image_files import read_picture, to_picture
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
+from ldrps.metrics.base import Metric
+from ldrps.results.run_folder import Row, merge_rows
+from ldrps.results.scoring import failure, measurable, score
+from ldrps.results.summary import means
 from modules.pictures import to_pil
 
 
@@ -43,6 +48,19 @@ class Step:
 StepListener = Callable[[Sequence[Sample], Step], None]
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What became of a batch of a test.
+
+    Attributes:
+        outcomes: The images.
+        rows: What was measured of them.
+    """
+
+    outcomes: list[Outcome]
+    rows: list[Row]
+
+
 class Restorer(LightningModule, ABC):
     """A method that restores images; everything but `restore` and `load` is shared.
 
@@ -52,6 +70,8 @@ class Restorer(LightningModule, ABC):
     Attributes:
         is_baseline: Whether it is a simple tool to compare with.
         name: What results call it.
+        metrics: What a test measures; None measures the usual.
+        rows: What a test has measured so far.
     """
 
     is_baseline = False
@@ -62,6 +82,8 @@ class Restorer(LightningModule, ABC):
         self.name = type(self).__name__.lower()
         self.step_listeners: list[StepListener] = []
         self.records: list[Record] = []
+        self.metrics: list[Metric] | None = None
+        self.rows: list[Row] = []
 
     def members(self) -> list["Restorer"]:
         """The methods this restorer is made of: itself, unless it is a comparison."""
@@ -115,14 +137,29 @@ class Restorer(LightningModule, ABC):
     def setup(self, stage: str) -> None:
         """Read weights before Lightning moves the module to its device."""
         self.load()
+        if stage == "test":
+            self.rows = []
+            if self.metrics is None:
+                # Imported here: restoring a photo needs none of their libraries.
+                from ldrps.metrics.default import default_metrics
+
+                self.metrics = [metric for metric in default_metrics() if metric.unavailable() is None]
 
     def predict_step(self, batch: Sequence[Entry], batch_idx: int) -> list[Outcome]:
         """Restore a batch of images of any sizes."""
         return self.restore_batch(batch)
 
-    def test_step(self, batch: Sequence[Entry], batch_idx: int) -> list[Outcome]:
-        """Restore a batch of images of any sizes; callbacks score them."""
-        return self.restore_batch(batch)
+    def test_step(self, batch: Sequence[Entry], batch_idx: int) -> Scored:
+        """Restore a batch of images of any sizes and measure the results and their inputs; callbacks keep them."""
+        outcomes = self.restore_batch(batch)
+        rows = [failure(outcome) for outcome in outcomes if outcome.restored is None]
+        rows += score(measurable(outcomes), self.metrics or [], self.device)
+        self.rows += rows
+        return Scored(outcomes, rows)
+
+    def on_test_epoch_end(self) -> None:
+        """Give Lightning the means over all processes: what `trainer.test` returns and loggers log."""
+        self.log_dict(means(merge_rows(gathered(self.rows))))
 
     def transfer_batch_to_device(
         self, batch: Sequence[Entry], device: torch.device, dataloader_idx: int
@@ -200,6 +237,15 @@ def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
     path = Path(picture)
     read = read_picture(path)
     return Sample(path.stem, path, read.image, read.alpha)
+
+
+def gathered(rows: list[Row]) -> list[Row]:
+    """The rows of all processes."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return rows
+    parts: list[list[Row]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(parts, rows)
+    return [row for part in parts for row in part]
 
 
 def hash_weights(module: torch.nn.Module) -> str:

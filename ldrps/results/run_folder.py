@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,20 +138,8 @@ class RunFolder:
             self._descriptor = None
 
     def rows(self) -> list[Row]:
-        """Read and merge all rows, in a fixed order; a good row replaces a failed one of the same result."""
-        merged: dict[tuple[str, str, str, str], Row] = {}
-        for row in self._lines():
-            known = merged.get(row.identity)
-            if known is None or known.error is not None:
-                merged[row.identity] = row
-        successes = {(row.suite, row.name, row.restorer) for row in merged.values() if row.error is None}
-        # A file that could not be read has no key; once it could, its failure is history.
-        kept = [
-            row
-            for row in merged.values()
-            if row.error is None or row.key or (row.suite, row.name, row.restorer) not in successes
-        ]
-        return sorted(kept, key=lambda row: row.identity)
+        """Read and merge all rows; see `merge_rows`."""
+        return merge_rows(self._lines())
 
     def finished(self) -> set[tuple[str, str, str, str]]:
         """Identities of the results that need not be made again: those without an error."""
@@ -165,6 +153,23 @@ class RunFolder:
                 except (ValueError, TypeError):
                     # The last line of a process that was killed while it wrote.
                     continue
+
+
+def merge_rows(rows: Iterable[Row]) -> list[Row]:
+    """Keep one row of each result, in a fixed order; a good row replaces a failed one of the same result."""
+    merged: dict[tuple[str, str, str, str], Row] = {}
+    for row in rows:
+        known = merged.get(row.identity)
+        if known is None or known.error is not None:
+            merged[row.identity] = row
+    successes = {(row.suite, row.name, row.restorer) for row in merged.values() if row.error is None}
+    # A file that could not be read has no key; once it could, its failure is history.
+    kept = [
+        row
+        for row in merged.values()
+        if row.error is None or row.key or (row.suite, row.name, row.restorer) not in successes
+    ]
+    return sorted(kept, key=lambda row: row.identity)
 
 
 def difference(old: Any, new: Any) -> str:

@@ -115,6 +115,20 @@ def _score(
     return replace(score, gain=float(np.mean(gains)), gain_low=gain_low, gain_high=gain_high)
 
 
+def means(rows: Sequence[Row]) -> dict[str, float]:
+    """Mean of each measure by ``suite/method/measure``, also over all suites, and ``seconds/method`` (median)."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row.error is not None:
+            continue
+        for suite in (row.suite, OVERALL):
+            for metric, value in row.metrics.items():
+                if value is not None:
+                    values.setdefault(f"{suite}/{row.restorer}/{metric}", []).append(value)
+    times = {f"seconds/{name}": seconds for name, seconds in seconds_of(rows).items()}
+    return {name: float(np.mean(numbers)) for name, numbers in values.items()} | times
+
+
 def main_metric(scores: Sequence[Score]) -> str:
     """The measure that pictures are ranked by: PSNR if there is one, else the first."""
     metrics = list(dict.fromkeys(score.metric for score in scores))
@@ -239,4 +253,6 @@ def escaped(text: str) -> str:
         >>> print(escaped("psnr_y"))
         psnr\_y
     """
-    return text.replace("_", r"\_").replace("%", r"\%")
+    special: dict[str, str | int | None] = {character: rf"\{character}" for character in "_%&#{}$"}
+    special |= {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
+    return text.translate(str.maketrans(special))

@@ -25,6 +25,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from ldrps.callbacks import tracking
 from ldrps.cli import main
 from tests.builders import Stubborn  # noqa: F401 (named in a configuration below)
+from tests.wandb_files import config_and_history
 
 QUICK = ("--device", "cpu", "--trainer.enable_progress_bar", "false")
 
@@ -411,39 +412,14 @@ def test_the_sliders_of_the_report_work_in_a_browser(run_test, clean, tmp_path):
     assert others == ["true", "1", "4"]
 
 
-def wandb_records(file):
-    """Read an offline run: a LevelDB log, blocks of 32 KiB of records with checksum, length and type."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, place, whole = file.read_bytes(), 7, b""
-    while place + 7 <= len(data):
-        left = 32768 - place % 32768
-        if left < 7:
-            place += left
-            continue
-        length, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
-        whole += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):  # whole, or last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(whole)
-            yield record
-            whole = b""
-
-
 def test_a_run_is_tracked_offline_and_can_be_read_back(run_test, clean, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    logged, config = {}, {}
     # W&B writes from a process of its own, which was once seen to end before it had written anything: a second run
     # tells that from a run that logs nothing.
     for run in (tmp_path / "first", tmp_path / "second"):
         assert run_test("-s", "grey", "--clean", clean, "--output", run, *BASELINES, "--wandb", "trial")[0] == 0
         [file] = run.glob("wandb/offline-run-*/*.wandb")
-        for record in wandb_records(file):
-            for item in record.history.item:
-                logged["/".join(item.nested_key) or item.key] = item.value_json
-            for item in [*record.config.update, *record.run.config.update]:
-                config["/".join(item.nested_key) or item.key] = item.value_json
+        config, logged = config_and_history(file)
         if logged:
             break
     scores = {

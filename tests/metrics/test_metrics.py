@@ -11,9 +11,9 @@ from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import ldrps.metrics
-from ldrps.callbacks.results import default_metrics
 from ldrps.metrics.base import Metric, luma
 from ldrps.metrics.color_difference import ColorDifference
+from ldrps.metrics.default import default_metrics
 from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA
 from ldrps.metrics.vif import VIF

@@ -1,0 +1,53 @@
+"""`trainer.test` from Python, with nothing of ours but model and data."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import CSVLogger
+from skimage import data as skimage_data
+from skimage.metrics import peak_signal_noise_ratio
+
+from ldrps.data.pairs import PairedData
+from ldrps.methods.baselines.gain import Gain
+from ldrps.methods.baselines.gamma import Gamma
+from ldrps.methods.comparison import Comparison
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+
+
+def test_it_returns_and_logs_the_means_of_every_method(pairs_folder, tmp_path):
+    quiet = {"accelerator": "cpu", "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(inference_mode=False, logger=CSVLogger(tmp_path, "log", "one"), **quiet)
+    model = Comparison({"gain": Gain(), "gamma": Gamma()})
+    [measures] = trainer.test(model, datamodule=PairedData(str(pairs_folder)), verbose=False)
+    pairs = [[np.asarray(Image.open(pairs_folder / kind / f"{n}.png")) for kind in ("target", "input")] for n in (0, 1)]
+    expected = np.mean([peak_signal_noise_ratio(*pair) for pair in pairs])
+    assert measures["pairs/input/psnr"] == measures["overall/input/psnr"] == pytest.approx(expected, abs=1e-3)
+    for method in ("gain", "gamma"):
+        assert measures[f"pairs/{method}/psnr"] > expected
+        assert measures[f"seconds/{method}"] > 0
+    assert {name: float(value) for name, value in trainer.callback_metrics.items()} == pytest.approx(measures)
+    [logged] = csv.DictReader((tmp_path / "log" / "one" / "metrics.csv").open())
+    assert float(logged["pairs/gain/psnr"]) == pytest.approx(measures["pairs/gain/psnr"])
+    # A second test of the same model starts from nothing.
+    [again] = trainer.test(model, datamodule=PairedData(str(pairs_folder)), verbose=False)
+    assert again["pairs/gain/psnr"] == measures["pairs/gain/psnr"]
+
+
+def test_the_lines_of_the_page_run_as_they_stand(tmp_path, monkeypatch, capsys):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(skimage_data.cat()).resize((48, 32)).save(tmp_path / "photos" / "cat.png")
+    monkeypatch.chdir(tmp_path)
+    [code] = re.findall(r"## From Python\n.*?```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert len([line for line in code.splitlines() if line and "import" not in line]) <= 5
+    names = {}
+    exec(compile(code, "docs/testing.md", "exec"), names)
+    [measures] = names["results"]
+    assert measures["overall/ldrps/psnr"] > measures["overall/input/psnr"] > 0
+    assert "noise_25/ldrps/ssim" in measures
+    assert capsys.readouterr().out.strip().endswith(str(measures["overall/ldrps/psnr"]))

@@ -1,0 +1,132 @@
+"""Files in W&B's format: what they mean, what is wrong with them, what `ldrps sweep init` writes."""
+
+import re
+
+import pytest
+import yaml
+from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
+
+from ldrps.cli import main
+from ldrps.commands.sweeping import point_maker
+from ldrps.configuration.layers import find_preset
+from ldrps.data.shipped import preset_folder
+from ldrps.sweeps.checking import check
+from ldrps.sweeps.search import candidates
+from ldrps.sweeps.sweep import read_sweep, sweep_of
+
+SHIPPED = sorted(path.stem for path in preset_folder().glob("sweep/*.yaml"))
+
+
+def presets_of(sweep):
+    """Presets that a sweep names, for its points."""
+    named = (
+        [sweep.settings(point).get("config", "blind") for point in candidates(sweep, [])]
+        if sweep.run_cap is None
+        else []
+    )
+    return {name for name in named if isinstance(name, str)}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_file_is_a_sweep_and_names_presets_that_exist(name):
+    sweep = read_sweep(name)
+    assert sweep.name == name
+    assert "suite" in sweep.constants
+    for preset in presets_of(sweep) - {"ir_sde"}:  # That preset comes with its method.
+        assert find_preset(preset).is_file()
+    # W&B's own check, and what it sends, are the same sweep again.
+    sent = yaml.safe_load(yaml.safe_dump(_validate_config_and_fill_distribution(sweep.for_wandb())))
+    again = sweep_of(sent, "W&B", name)
+    chosen = {own.name: own.examples()[-1] for own in sweep.varying}
+    assert again.point(chosen).key == sweep.point(chosen).key
+    assert again.settings(again.point(chosen)) == sweep.settings(sweep.point(chosen))
+
+
+@pytest.mark.parametrize("name", ["losses"])
+def test_settings_of_shipped_files_exist(name):
+    # `make bench-ablation` checks the others before it runs them; together they take half a minute.
+    check(read_sweep(name), point_maker("cpu"))
+
+
+def test_the_small_one_has_twenty_four_points_of_different_names():
+    points = list(candidates(read_sweep("small"), []))
+    assert len({point.key for point in points}) == len({point.label for point in points}) == 24
+    assert points[0].label == "no text, filter, num_refinements=0"
+
+
+def test_nested_parameters_become_dotted_and_a_class_comes_before_its_settings():
+    content = {
+        "parameters": {"model": {"parameters": {"b": {"parameters": {"y": {"values": [1]}}}, "b.a": {"value": 2}}}}
+    }
+    sweep = sweep_of(content, "x.yaml", "x")
+    [point] = candidates(sweep, [])
+    assert list(sweep.settings(point)) == ["model.b.a", "model.b.y"]
+    content = {"parameters": {"change": {"values": [{"name": "n", "model.alignment.first": 1, "model.alignment": 2}]}}}
+    sweep = sweep_of(content, "x.yaml", "x")
+    assert list(sweep.settings(next(candidates(sweep, [])))) == ["model.alignment", "model.alignment.first"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("method: grid", "needs 'parameters: ...'"),
+        ("parameters: {model.seed: {values: []}}", r"parameters.model.seed.values is \[\]: give at least one value"),
+        ("parameters: {model.seed: 3}", "parameters.model.seed must be 'values"),
+        ("parameters: {model.seed: {valus: [1]}}", "has 'valus', which is none of"),
+        ("parameters: {model.seed: {min: 3, max: 1}}", "min is 3, above max, 1"),
+        ("parameters: {model.seed: {min: 0.1, max: 1}}", "no list of values, which a grid needs"),
+        ("method: gird\nparameters: {model.seed: {values: [1]}}", "did you mean 'grid'"),
+        ("metod: grid\nparameters: {model.seed: {values: [1]}}", "did you mean 'method'"),
+        ("run_cap: 0\nparameters: {model.seed: {values: [1]}}", "run_cap is 0"),
+        ("parameters: {model.seed: {distribution: beta}}", "distribution is 'beta'; there are"),
+        ("parameters: {model.seed: {values: [1, 2], probabilities: [1]}}", "one number for each value"),
+        ("method: random\nparameters: {model.seed: {min: 1, max: 3}}", "has no end: add --count N"),
+        (
+            "parameters: {model.sampling.num_inferense_steps: {values: [1]}}",
+            "mean --model.sampling.num_inference_steps",
+        ),
+        ("parameters: {model.seed: {values: [1, x]}}", "parameters.model.seed, value x: "),
+        (
+            "parameters: {model.sampling.strength: {values: [0.5, 2.0]}}",
+            r"value 2: .*strength=2.0 must lie in \(0, 1\]",
+        ),
+        ("parameters: {trainer.precison: {values: [1]}}", "mean --trainer.precision"),
+        ("parameters: {configs: {values: [blind]}}", "did you mean 'config'"),
+        ("parameters: {config: {values: [blnd]}}", "neither a file nor a preset"),
+        ("parameters: {limit: {values: [a]}}", "limit"),
+        ("parameters: {change: {values: [{name: a, model.sed: 1}]}}", r"first point \(a\): .*mean --model.seed"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(content, sentence, tmp_path, capfd):
+    (tmp_path / "mine.yaml").write_text(content)
+    assert main(["sweep", "run", str(tmp_path / "mine.yaml"), "--output", str(tmp_path / "run")]) == 2
+    errors = capfd.readouterr().err
+    assert errors.startswith("ldrps: ")
+    assert errors.count("\n") == 1
+    assert re.search(sentence, errors), errors
+    assert not (tmp_path / "run").exists()
+
+
+def test_init_writes_what_was_asked_for_after_checking_it(tmp_path, capfd):
+    file = tmp_path / "mine.yaml"
+    wanted = ["model.sampling.num_refinements=0,1", "config=blind", "model.guidance.strength=0.1..0.5"]
+    wrong = ["sweep", "init", str(file), "model.sampling.num_refinments=0,1"]
+    assert main(wrong) == 2
+    assert "did you mean --model.sampling.num_refinements?" in capfd.readouterr().err
+    assert not file.exists()
+    assert main(["sweep", "init", str(file), *wanted, "--method", "random", "--count", "5"]) == 0
+    sweep = read_sweep(str(file))
+    assert (sweep.method, sweep.run_cap, sweep.constants) == ("random", 5, {"config": "blind"})
+    assert [own.spec for own in sweep.varying] == [{"values": [0, 1]}, {"min": 0.1, "max": 0.5}]
+    assert main(["sweep", "init", str(file), *wanted]) == 2
+    assert "exists already" in capfd.readouterr().err
+
+
+def test_actions_and_their_help(capsys):
+    assert main(["sweep", "tabel"]) == 2
+    assert "did you mean 'table'" in capsys.readouterr().err
+    for action in ("init", "run", "join", "point", "table"):
+        with pytest.raises(SystemExit) as exit_:
+            main(["sweep", action, "--help"])
+        assert exit_.value.code == 0
+        assert capsys.readouterr().out.startswith(f"usage: ldrps sweep {action} ")
