@@ -47,6 +47,11 @@ class Likeliest(Alignment):
         self.margin = margin
         self.weights = weights
 
+    @property
+    def reach_px(self) -> int:
+        """See `Alignment.reach_px`."""
+        return max(candidate.reach_px for candidate in self.nets)
+
     def load(self) -> None:
         """See `Alignment.load`."""
         for candidate in self.nets:

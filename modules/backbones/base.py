@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.priors.base import Semantics
+from modules.windows import WindowSettings
 
 NUM_TIMESTEPS = 1000
 """Timesteps run from this (pure noise) to 0 (clean) for every model, whatever its own count; windows of losses too."""
@@ -39,6 +40,9 @@ class Backbone(nn.Module, ABC):
 
     size_multiple: int
     """Width and height of the images must be multiples of this many pixels."""
+
+    windows: WindowSettings = WindowSettings()
+    """How larger pictures are cut; a backbone that takes no notice takes them whole."""
 
     @property
     def folder(self) -> Path | None:

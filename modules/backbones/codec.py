@@ -14,6 +14,9 @@ class Codec(ABC):
     downscale_factor: int
     """Pixels along one side of a latent."""
 
+    reach: int = 16
+    """Latents around a place that its image, or the features of its image, may depend on, and the other way round."""
+
     cheap: "Codec | None" = None
     """A codec of the same latents, through whose decoder gradients cost less; None if there is none."""
 

@@ -1,6 +1,7 @@
 """A backbone of three parts: codec, noise path, denoiser."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from modules.backbones.codec import Codec
 from modules.backbones.denoiser import Denoiser
 from modules.backbones.noise_path import NoisePath
 from modules.priors.base import Semantics
+from modules.windows import fused, in_windows, split
 
 
 class LatentDiffusion(Backbone):
@@ -38,11 +40,13 @@ class LatentDiffusion(Backbone):
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Backbone.encode`."""
-        return self.codec.encode(images)
+        factor = self.codec.downscale_factor
+        parts = split(images.shape[-2:], self.windows.side_px, self.codec.reach * factor, factor)
+        return in_windows(self.codec.encode, images, parts, Fraction(1, factor))
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode`."""
-        return self.codec.decode(latents)
+        return self._decode(self.codec, latents)
 
     def decode_for_gradients(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode_for_gradients`."""
@@ -51,8 +55,13 @@ class LatentDiffusion(Backbone):
         with torch.no_grad():
             images = self.decode(latents)
         # Losses see what will come out in the end; only the way back to the latents is approximate.
-        cheap = self.codec.cheap.decode(latents)
+        cheap = self._decode(self.codec.cheap, latents)
         return images + (cheap - cheap.detach())
+
+    def _decode(self, codec: Codec, latents: Tensor) -> Tensor:
+        factor, side_px = codec.downscale_factor, self.windows.side_px
+        parts = split(latents.shape[-2:], None if side_px is None else side_px // factor, codec.reach)
+        return in_windows(codec.decode, latents, parts, Fraction(factor))
 
     def features(self, images: Tensor) -> list[Tensor]:
         """See `Backbone.features`."""
@@ -75,7 +84,13 @@ class LatentDiffusion(Backbone):
     @torch.no_grad()
     def predict_x0(self, latents: Tensor, timestep: float, conditioning: Conditioning) -> Prediction:
         """See `Backbone.predict_x0`."""
-        model_output = self.denoiser(latents, self.noise_path.at(timestep), conditioning)
+
+        def denoise(part: Tensor) -> Tensor:
+            return self.denoiser(part, self.noise_path.at(timestep), conditioning)
+
+        windows, factor = self.windows, self.codec.downscale_factor
+        side = max(latents.shape[-2:]) if windows.side_px is None else windows.side_px // factor
+        model_output = fused(denoise, latents, side, windows.overlap_px // factor, self.denoiser.latent_multiple)
         return Prediction(self.noise_path.x0_from(model_output, latents, timestep), model_output)
 
     def x0_from(self, model_output: Tensor, latents: Tensor, timestep: float) -> Tensor:

@@ -19,6 +19,7 @@ class PackedCodec(Codec):
         self.side = side
         self.latent_channels = codec.latent_channels * side**2
         self.downscale_factor = codec.downscale_factor * side
+        self.reach = -(-codec.reach // side)
         self.cheap = None if codec.cheap is None else PackedCodec(codec.cheap, side)
 
     def encode(self, images: Tensor) -> Tensor:

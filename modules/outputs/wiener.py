@@ -10,7 +10,7 @@ from torch import Tensor
 from modules.backbones.loading import load_frozen
 from modules.networks.noise_share import NoiseShare
 from modules.outputs.base import Output, Undo
-from modules.outputs.photo_noise import find_noise
+from modules.outputs.photo_noise import PhotoNoise, find_noise
 
 OPPONENT = (
     (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
@@ -66,6 +66,9 @@ class Wiener(Output):
         self.num_rounds = num_rounds
         self.strength = strength
         self.weights = weights
+        # Each round looks at the patches of each pixel.
+        self.reach_px = num_rounds * patch_px
+        self.grid_px = patch_px
 
     def load(self) -> None:
         """See `Output.load`."""
@@ -73,13 +76,18 @@ class Wiener(Output):
             self.network = load_frozen(NoiseShare, self.weights, "output Wiener", "noise_share", "output Decoded")
 
     @torch.no_grad()
-    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
-        """See `Output.forward`."""
+    def look(self, degraded: Tensor) -> PhotoNoise:
+        """Find the noise; see `Output.look`."""
         self.load()
         self.network.to(degraded)
+        seen = rotated(degraded, degraded.new_tensor(OPPONENT))
+        return find_noise(seen, degraded.mean(dim=1, keepdim=True), self.network)
+
+    @torch.no_grad()
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: PhotoNoise | None = None) -> Tensor:
+        """See `Output.forward`."""
+        noise = self.look(degraded) if facts is None else facts
         opponent = decoded.new_tensor(OPPONENT)
-        seen = rotated(degraded, opponent)
-        noise = find_noise(seen, degraded.mean(dim=1, keepdim=True), self.network)
         enlarged = _slope(undo, degraded, noise.level.mean(dim=1, keepdim=True))
         variance = (self.strength * enlarged) ** 2 * noise.variance(enlarged.mean(dim=(2, 3), keepdim=True))
         undone = rotated(undo(degraded), opponent)

@@ -1,9 +1,11 @@
 """Any picture size on a network that wants multiples: enlarge, pad, restore, crop, reduce."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from modules.windows import Window
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class WorkingSize:
         """Crop and reduce what was restored to the picture's own size."""
         height, width = self._scaled
         return _resize(images[..., :height, :width], (self.height, self.width)).clamp(0, 1)
+
+    def window(self, window: Window) -> Window:
+        """A window of the picture as one of what `enter` makes of it, at the picture's own resolution."""
+        height, width = (round((side + -side % self.multiple) / self.scale) for side in self._scaled)
+        return replace(window, size=(height, width))
 
     @property
     def _scaled(self) -> tuple[int, int]:
