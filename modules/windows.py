@@ -235,12 +235,13 @@ def fused(make: Callable[[Tensor], Tensor], values: Tensor, side: int, overlap: 
 
 
 def _starts(length: int, side: int, overlap: int, multiple: int) -> list[tuple[int, int]]:
-    """Starts and lengths of evenly spread windows."""
+    """Starts and lengths of evenly spread windows, as few as are enough and no longer than is needed."""
     side = max(multiple, side // multiple * multiple)
     if length <= side:
         return [(0, length)]
-    # In units of the multiple, so that every start is one.
     count = math.ceil((length - overlap) / max(multiple, side - overlap))
+    side = min(side, math.ceil((length + (count - 1) * overlap) / (count * multiple)) * multiple)
+    # In units of the multiple, so that every start is one.
     last = (length - side) // multiple
     return [(round(number * last / (count - 1)) * multiple, side) for number in range(count)]
 

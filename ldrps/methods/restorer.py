@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ldrps.data.image_files import read_picture, to_picture
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
+from ldrps.methods.pace import Pace
 from modules.pictures import to_pil
 
 
@@ -62,6 +63,7 @@ class Restorer(LightningModule, ABC):
         self.name = type(self).__name__.lower()
         self.step_listeners: list[StepListener] = []
         self.records: list[Record] = []
+        self.pace = Pace()
 
     def members(self) -> list["Restorer"]:
         """The methods this restorer is made of: itself, unless it is a comparison."""
@@ -148,8 +150,19 @@ class Restorer(LightningModule, ABC):
             (entry for entry in batch if isinstance(entry, Sample)), key=lambda sample: tuple(sample.image.shape)
         )
         for _, group in groupby(samples, key=lambda sample: tuple(sample.image.shape)):
-            outcomes += self._restore_group(list(group))
+            outcomes += self._restore_pieces(list(group))
         self.records += [outcome.record for outcome in outcomes]
+        return outcomes
+
+    def _restore_pieces(self, samples: list[Sample]) -> list[Outcome]:
+        """Restore images of one size, so many at once as are quickest."""
+        outcomes: list[Outcome] = []
+        while samples:
+            height, width = samples[0].image.shape[-2:]
+            count = self.pace.images_at_once(height * width, self.device)
+            piece, samples = samples[:count], samples[count:]
+            with self.pace.measured(len(piece) * height * width, self.device):
+                outcomes += self._restore_group(piece)
         return outcomes
 
     def _restore_group(self, samples: list[Sample]) -> list[Outcome]:
@@ -166,7 +179,8 @@ class Restorer(LightningModule, ABC):
                 raise
             if len(samples) > 1:
                 # One image's trouble (a missing prompt, memory) must not cost the others.
-                return [outcome for sample in samples for outcome in self._restore_group([sample])]
+                middle = len(samples) // 2
+                return self._restore_group(samples[:middle]) + self._restore_group(samples[middle:])
             kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
             sentence = kind + " ".join(str(error).split())
             return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]
