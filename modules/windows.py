@@ -102,6 +102,11 @@ class Window:
         """Whether it is all of the picture."""
         return (self.rows.inner, self.columns.inner) == (slice(0, self.size[0]), slice(0, self.size[1]))
 
+    @property
+    def area(self) -> int:
+        """Places that are looked at."""
+        return math.prod(span.outer_end - span.outer_start for span in (self.rows, self.columns))
+
     def outer(self, values: Tensor) -> Tensor:
         """What is looked at of a picture, shape (..., H, W)."""
         return values if self.is_whole else values[..., self.rows.outer, self.columns.outer]

@@ -1,14 +1,18 @@
 """Latents of diffusers' AutoencoderKL and AutoencoderTiny."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
-from modules.backbones.codec import Codec
+from modules.backbones.codec import Codec, Make
+from modules.backbones.shared_norms import SharedNorms
+from modules.windows import Window
 
 
 class AutoencoderCodec(Codec):
@@ -41,6 +45,26 @@ class AutoencoderCodec(Codec):
                 [decoder.conv_in, decoder.mid_block, *decoder.up_blocks, decoder.conv_out],
             )
         return math.ceil(max(receptive_radius(stages[0]) / self.downscale_factor, receptive_radius(stages[1])))
+
+    def aware(self, make: Make, values: Tensor, windows: Sequence[Window]) -> Make:
+        """See `Codec.aware`: group norms take the mean and variance of a copy as large as a window."""
+        norms = SharedNorms(self.autoencoder)
+        if len(windows) == 1 or not norms.norms:
+            return make
+        scale = (windows[0].area / (values.shape[-2] * values.shape[-1])) ** 0.5
+        sides = [
+            max(1, round(side * scale / self.downscale_factor)) * self.downscale_factor for side in values.shape[-2:]
+        ]
+        # Pixels are left out rather than averaged, so that grain stays what it is.
+        small = F.interpolate(values, size=sides, mode="nearest-exact")
+        with torch.no_grad(), norms.measured():
+            make(small)
+
+        def make_shared(part: Tensor) -> Tensor:
+            with norms.shared():
+                return make(part)
+
+        return make_shared
 
     def encode(self, images: Tensor) -> Tensor:
         """Latents of the images; the mean where the encoder gives a distribution."""

@@ -1,7 +1,6 @@
 """A backbone of three parts: codec, noise path, denoiser."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from modules.backbones.codec import Codec
 from modules.backbones.denoiser import Denoiser
 from modules.backbones.noise_path import NoisePath
 from modules.priors.base import Semantics
-from modules.windows import fused, in_windows, split
+from modules.windows import fused
 
 
 class LatentDiffusion(Backbone):
@@ -40,13 +39,11 @@ class LatentDiffusion(Backbone):
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Backbone.encode`."""
-        factor = self.codec.downscale_factor
-        parts = split(images.shape[-2:], self.windows.side_px, self.codec.reach * factor, factor)
-        return in_windows(self.codec.encode, images, parts, Fraction(1, factor))
+        return self.codec.encode_in_windows(images, self.windows.side_px)
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode`."""
-        return self._decode(self.codec, latents)
+        return self.codec.decode_in_windows(latents, self.windows.side_px)
 
     def decode_for_gradients(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode_for_gradients`."""
@@ -55,13 +52,8 @@ class LatentDiffusion(Backbone):
         with torch.no_grad():
             images = self.decode(latents)
         # Losses see what will come out in the end; only the way back to the latents is approximate.
-        cheap = self._decode(self.codec.cheap, latents)
+        cheap = self.codec.cheap.decode_in_windows(latents, self.windows.side_px)
         return images + (cheap - cheap.detach())
-
-    def _decode(self, codec: Codec, latents: Tensor) -> Tensor:
-        factor, side_px = codec.downscale_factor, self.windows.side_px
-        parts = split(latents.shape[-2:], None if side_px is None else side_px // factor, codec.reach)
-        return in_windows(codec.decode, latents, parts, Fraction(factor))
 
     def features(self, images: Tensor) -> list[Tensor]:
         """See `Backbone.features`."""

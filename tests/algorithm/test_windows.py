@@ -1,5 +1,7 @@
 """Large pictures are restored in windows: the same picture comes out, without seams, in bounded memory."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 from PIL import Image
@@ -18,7 +20,7 @@ from modules.losses.perceptual import Perceptual
 from modules.losses.relative_l2 import RelativeL2
 from modules.losses.residual_adversarial import ResidualAdversarial
 from modules.outputs.wiener import Wiener
-from modules.windows import WindowSettings
+from modules.windows import WindowSettings, in_windows, split
 from tests.builders import make_restorer
 
 WHOLE, CUT = WindowSettings(side_px=None), WindowSettings(side_px=64, overlap_px=16)
@@ -59,6 +61,24 @@ def test_the_gradient_in_windows_is_that_of_the_picture(mini, photo):
     pull = torch.randn(photo.shape, generator=torch.Generator().manual_seed(1))
     grads = in_both(mini, lambda: torch.autograd.grad(mini.decode_for_gradients(latents), latents, pull)[0])
     torch.testing.assert_close(*grads, atol=1e-5, rtol=1e-5)
+
+
+def test_group_norms_are_the_same_in_every_window(micro_kl_folder, photo):
+    """Norms of their own would give every window its own brightness; attention is left out, which sees no further."""
+    backbone = StableDiffusion(str(micro_kl_folder))
+    backbone.load()
+    for part in (backbone.vae.encoder, backbone.vae.decoder):
+        part.mid_block.attentions = torch.nn.ModuleList([None])
+    codec = backbone.codec
+    latents = codec.encode(photo).detach().requires_grad_()
+    windows = split(latents.shape[-2:], 32, codec.reach)
+    make = codec.aware(codec.decode, latents, windows)
+    results = [make(latents), in_windows(make, latents, windows, Fraction(2))]
+    torch.testing.assert_close(*results, atol=1e-4, rtol=0)
+    grads = [torch.autograd.grad(result.square().sum(), latents)[0] for result in results]
+    torch.testing.assert_close(*grads, atol=1e-3, rtol=1e-4)
+    assert float((in_windows(codec.decode, latents, windows, Fraction(2)) - results[0]).abs().max()) > 0.1
+    torch.testing.assert_close(codec.decode_in_windows(latents, 64), results[0], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
