@@ -115,7 +115,16 @@ class Restorer(LightningModule, ABC):
         return to_pil(restored, sample.alpha)
 
     def setup(self, stage: str) -> None:
-        """Read weights before Lightning moves the module to its device."""
+        """Read weights before Lightning moves the module to its device.
+
+        Raises:
+            ValueError: If weights are missing, or the Trainer would narrow all of the method.
+        """
+        if str(self.trainer.precision).endswith("-true") and not str(self.trainer.precision).startswith(("32", "64")):
+            raise ValueError(
+                f"trainer.precision={self.trainer.precision} would narrow what is learnt and compared too: use "
+                "bf16-mixed or 16-mixed, and backbone.dtype for weights that take half the memory"
+            )
         self.load()
 
     def predict_step(self, batch: Sequence[Entry], batch_idx: int) -> list[Outcome]:

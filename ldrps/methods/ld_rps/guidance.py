@@ -201,11 +201,23 @@ class Guidance:
             state = make()
             (own,) = torch.autograd.grad(self._sum(self.losses, state, timestep), state.restored)
             window.outer(pull).add_(own)
-        (gradient,) = torch.autograd.grad(restored, latents, pull)
+        gradient = self._pulled_back(restored, latents, pull)
         for parameter in parameters:
             parameter.requires_grad_(True)
         size = gradient[0].numel() if self.settings.scale == "per_latent" else 1
         return self.settings.strength * size * gradient
+
+    def _pulled_back(self, restored: Tensor, latents: Tensor, pull: Tensor) -> Tensor:
+        """The gradient with respect to the latents, given that with respect to the decoded image."""
+        # Of unit size, so that half precision neither loses nor overflows it.
+        size = pull.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30)
+        if restored.requires_grad:
+            (gradient,) = torch.autograd.grad(restored, latents, pull / size)
+            if not self.backbone.is_low or bool(gradient.isfinite().all()):
+                return gradient * size
+        with self.backbone.in_full():
+            (gradient,) = torch.autograd.grad(self.backbone.decode_for_gradients(latents), latents, pull / size)
+        return gradient * size
 
     def _is_guiding(self, timestep: float) -> bool:
         is_joint_phase = timestep < self.settings.alignment_until

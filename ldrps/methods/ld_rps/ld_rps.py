@@ -107,6 +107,15 @@ class LDRPS(Restorer):
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
     ) -> Tensor:
         """See `Restorer.restore`."""
+        kind = degraded.device.type
+        self.backbone.compute_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        # The Trainer's precision is the networks'; what is learnt, compared and filtered stays in float32.
+        with torch.autocast(kind, enabled=False):
+            return self._restore_at_size(degraded, paths, observe)
+
+    def _restore_at_size(
+        self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]
+    ) -> Tensor:
         small = reduced(degraded, self.max_side_px)
         restored = self._restore(small, paths, observe)
         if small is degraded:
