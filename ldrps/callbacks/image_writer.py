@@ -44,15 +44,19 @@ class ImageWriter(BasePredictionWriter):
         self.written: list[Path] = []
         self._frames: dict[str, list[Tensor]] = {}
 
-    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
-        """Refuse before hours are spent what could not be written after them."""
-        if self.output is None:
+    def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
+        """Refuse before hours are spent what could not be written after them, and before any process writes."""
+        super().setup(trainer, pl_module, stage)
+        if self.output is None or stage != "predict":
             return
         prepare_folder(self.output)
         if isinstance(trainer.datamodule, ImageData):
             files = trainer.datamodule.files
             check_outputs([self._path(name) for _, name in files], [file for file, _ in files], self.overwrite)
-        if self.trajectory:
+
+    def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """Watch the sampling where a film strip is wanted."""
+        if self.output is not None and self.trajectory:
             pl_module.step_listeners.append(self._keep_frame)
 
     def write_on_batch_end(
@@ -72,10 +76,9 @@ class ImageWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Say where the pictures are."""
-        if self.output is not None:
-            Console().print(
-                f"{len(self.written)} restored picture(s) in {self.output}", highlight=False, soft_wrap=True
-            )
+        count = int(trainer.strategy.reduce(torch.tensor(len(self.written)), reduce_op="sum"))
+        if self.output is not None and trainer.is_global_zero:
+            Console().print(f"{count} restored picture(s) in {self.output}", highlight=False, soft_wrap=True)
 
     def _write(self, sample: Sample, restored: Tensor) -> None:
         path = self._path(sample.name)
