@@ -9,7 +9,7 @@ from ldrps.commands.options import option, parse
 
 WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
 
-AUTO_PRESETS = ("blind", "best")
+AUTO_PRESETS = ("blind", "best", "fast")
 """Where `ldrps restore` looks for text by itself; every other preset says which prior it wants."""
 
 COLORIZATION = {"num_samples": 8}

@@ -55,6 +55,14 @@ class Alignment(nn.Module, ABC):
         fixed = {id(parameter) for parameter in self.pretrained.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in fixed]
 
+    def invert_in(self, windows: Sequence[Window], degraded: Tensor) -> Tensor:
+        """`invert` of whole pictures, shape (B, 3, H, W), window by window."""
+        inverted = torch.empty_like(degraded)
+        for window in windows:
+            with self.at(window):
+                window.outer(inverted).copy_(self.invert(window.outer(degraded)))
+        return inverted
+
     def place(self, grid: Tensor, images: Tensor) -> Tensor:
         """A map over the whole picture, shape (B, C, g, g), at every pixel of the images, shape (N, 3, H, W)."""
         return (self.window or whole(images.shape[-2:])).enlarged(grid)

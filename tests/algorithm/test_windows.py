@@ -4,9 +4,11 @@ from fractions import Fraction
 
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from skimage import data as skimage_data
 
+from ldrps.configuration.presets import load_preset
 from ldrps.data.image_files import to_tensor
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
@@ -142,3 +144,43 @@ def whole_prediction(backbone, denoiser):
         return Prediction(path.x0_from(output, latents, timestep), output)
 
     return predict
+
+
+def test_the_default_restores_in_windows_as_in_one_piece_and_without_seams(photo):
+    """The denoiser sees less in a window; what comes out differs by less than an eighth of a grey level on average."""
+    results = []
+    for windows in (WHOLE, CUT):
+        restorer = load_preset("blind", windows__side_px=1024)
+        restorer.backbone.windows = windows
+        restorer.load()
+        results.append(restorer.restore(photo, [None]))
+    whole, cut = results
+    assert -10 * float((cut - whole).square().mean().log10()) > 50
+
+    def steps(image, columns):
+        """Mean difference of neighbours across the borders of the windows, or everywhere."""
+        return float((image[..., 1:] - image[..., :-1]).abs()[..., columns].mean())
+
+    seams = [window.columns.end - 1 for window in split((144, 192), 64) if window.columns.end < 192]
+    assert steps(cut, seams) / steps(whole, seams) < steps(cut, slice(None)) / steps(whole, slice(None)) + 0.02
+
+
+def test_a_narrow_panorama_is_restored(micro_folder):
+    strip = torch.rand(1, 3, 16, 700)
+    restorer = make_restorer(micro_folder, alignment=LightAndHaze(), windows=CUT, **full_settings())
+    assert restorer.restore(strip, [None]).shape == strip.shape
+
+
+def test_at_a_smaller_size_light_is_undone_in_full_and_detail_is_the_photo_s_own(photo):
+    sizes = []
+    restorer = load_preset("blind", max_side_px=96)
+    restorer.load()
+    restorer.backbone.vae.encoder.register_forward_pre_hook(lambda module, given: sizes.append(given[0].shape[-2:]))
+    restored = restorer.restore(photo, [None])
+    clean = to_tensor(Image.fromarray(skimage_data.coffee()).resize((192, 144)))[None]
+    assert {tuple(size) for size in sizes} == {(80, 96)}  # 72 lines, padded
+    assert restored.shape == photo.shape
+    assert (restored - clean).square().mean() < 0.3 * (photo - clean).square().mean()
+    # As sharp as the photo, brightened: what was enlarged from 96 pixels would not be.
+    detail = [float((image - F.avg_pool2d(image, 3, 1, 1)).std() / image.mean()) for image in (restored, photo)]
+    assert detail[0] > 0.5 * detail[1]

@@ -103,11 +103,7 @@ class Guidance:
 
     def undo(self, images: Tensor) -> Tensor:
         """Take the learnt damage out of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can."""
-        undone = torch.empty_like(images)
-        for window in split(images.shape[-2:], self.backbone.windows.side_px):
-            with self.alignment.at(window):
-                window.outer(undone).copy_(self.alignment.invert(window.outer(images)))
-        return undone
+        return self.alignment.invert_in(split(images.shape[-2:], self.backbone.windows.side_px), images)
 
     def update(self, x0_prediction: Tensor, timestep: float) -> Tensor | None:
         """Fit the alignment net to the current prediction, then say where the sample should go.

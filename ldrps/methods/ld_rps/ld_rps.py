@@ -19,7 +19,7 @@ from modules.backbones.base import Backbone
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
 from modules.priors.base import Prior
-from modules.windows import Window, WindowSettings
+from modules.windows import Window, WindowSettings, split
 
 
 class LDRPS(Restorer):
@@ -120,14 +120,24 @@ class LDRPS(Restorer):
         restored = self._restore(small, paths, observe)
         if small is degraded:
             return restored
+        size = self._size(small)
+        undone, undone_small = (
+            self.alignment.invert_in(
+                [size.window(window) for window in split(images.shape[-2:], self.backbone.windows.side_px)], images
+            )
+            for images in (degraded, small)
+        )
         # What the small picture cannot show is the input's own, with the damage undone.
-        smooth = F.interpolate(restored - self.guidance.undo(small), size=degraded.shape[-2:], mode="bilinear")
-        return (self.guidance.undo(degraded) + smooth).clamp(0, 1)
+        smooth = F.interpolate(restored - undone_small, size=degraded.shape[-2:], mode="bilinear")
+        return (undone + smooth).clamp(0, 1)
+
+    def _size(self, degraded: Tensor) -> WorkingSize:
+        height, width = degraded.shape[-2:]
+        return WorkingSize(height, width, self.working_scale, self.backbone.size_multiple)
 
     def _restore(self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]) -> Tensor:
         generators = [image_generator(image, self.seed) for image in degraded]
-        height, width = degraded.shape[-2:]
-        size = WorkingSize(height, width, self.working_scale, self.backbone.size_multiple)
+        size = self._size(degraded)
         semantics = self.prior(degraded, paths)
         conditioning = self.backbone.condition(semantics, len(degraded), self.sampling.num_chains, self.guidance_scale)
         index = iter(range(self.sampling.num_steps))

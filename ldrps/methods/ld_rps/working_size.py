@@ -43,8 +43,11 @@ class WorkingSize:
         return _resize(images[..., :height, :width], (self.height, self.width)).clamp(0, 1)
 
     def window(self, window: Window) -> Window:
-        """A window of the picture as one of what `enter` makes of it, at the picture's own resolution."""
-        height, width = (round((side + -side % self.multiple) / self.scale) for side in self._scaled)
+        """A window of the picture, at any resolution, as one of what `enter` makes of it, at the same resolution."""
+        height, width = (
+            round(length * (side + -side % self.multiple) / side)
+            for length, side in zip(window.size, self._scaled, strict=True)
+        )
         return replace(window, size=(height, width))
 
     @property
