@@ -31,10 +31,8 @@ class SizeBuckets(Sampler[list[int]]):
         batches: list[list[int]] = []
         open_batches: dict[tuple[int, int] | None, list[int]] = {}
         for index, size in enumerate(sizes):
-            width, height = size or (1, 1)
-            limit = max(1, min(MOST_IMAGES, MOST_PIXELS // (width * height))) if batch_size == "auto" else batch_size
             batch = open_batches.get(size)
-            if batch is None or len(batch) >= limit:
+            if batch is None or len(batch) >= _limit(size, batch_size):
                 batch = open_batches[size] = []
                 batches.append(batch)
             batch.append(index)
@@ -45,6 +43,13 @@ class SizeBuckets(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)
+
+
+def _limit(size: tuple[int, int] | None, batch_size: BatchSize) -> int:
+    if batch_size != "auto":
+        return batch_size
+    # What is not known may be large.
+    return 1 if size is None else max(1, min(MOST_IMAGES, MOST_PIXELS // (size[0] * size[1])))
 
 
 def check_batch_size(batch_size: BatchSize) -> None:
