@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?=
 
 .PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
-	bench-harm bench-degradations bench-harness bench-plan bench-sweep bench-full-size gpu docs docs-figures docs-gallery package clean
+	bench-harm bench-scale bench-degradations bench-harness bench-plan bench-sweep bench-full-size gpu docs docs-figures docs-gallery package clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -50,6 +50,9 @@ bench-priors: $(VENV)/.installed ## Give the blind preset one semantic prior aft
 
 bench-da-clip: $(VENV)/.installed ## Ask the embedded DA-CLIP about damaged photos: make bench-da-clip DATA="shards of the training"
 	$(BIN)/python -m tests.benchmarks.da_clip --data $(DATA)
+
+bench-scale: $(VENV)/.installed ## Measure time and memory from 256 pixels to 12 megapixels, batches, precision (half an hour).
+	$(BIN)/python -m tests.benchmarks.scale
 
 bench-degradations: $(VENV)/.installed ## Measure the wild pipeline beside OpenCV and NumPy (also part of bench).
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'

@@ -1,8 +1,10 @@
 """The list of what failed, at the end of a run."""
 
+import torch
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 
+from ldrps.data.samples import Record
 from ldrps.methods.restorer import Restorer
 
 
@@ -11,11 +13,23 @@ class Failures(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""
+        gather_records(trainer, pl_module)
         report_failures(pl_module)
+        # Nobody leaves before all is said: Lightning kills the others when one process ends.
+        trainer.strategy.barrier("reported")
 
     def on_test_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""
         report_failures(pl_module)
+
+
+def gather_records(trainer: Trainer, restorer: Restorer) -> None:
+    """Give the first process the records of all, since it answers for the run; the others keep none."""
+    if trainer.world_size == 1:
+        return
+    gathered: list[list[Record]] = [[] for _ in range(trainer.world_size)]
+    torch.distributed.all_gather_object(gathered, restorer.records)
+    restorer.records = [record for records in gathered for record in records] if trainer.is_global_zero else []
 
 
 def report_failures(restorer: Restorer) -> None:

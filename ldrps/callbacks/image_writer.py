@@ -63,7 +63,7 @@ class ImageWriter(BasePredictionWriter):
         self._frames: dict[str, list[Tensor]] = {}
 
     def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
-        """Refuse before hours are spent what could not be written after them; leave out what is finished."""
+        """Refuse before hours are spent, and before any process writes, what could not be written; leave out what is done."""
         super().setup(trainer, pl_module, stage)
         if self.output is None or stage != "predict":
             return
@@ -113,10 +113,13 @@ class ImageWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Say where the pictures are."""
-        if self.output is not None:
-            for note in self._notes:
-                say(note, is_error=True)
-            say(f"{len(self.written)} restored picture(s) in {self.output}")
+        count = int(trainer.strategy.reduce(torch.tensor(len(self.written)), reduce_op="sum"))
+        if self.output is None:
+            return
+        for note in self._notes:
+            say(note, is_error=True)
+        if trainer.is_global_zero:
+            say(f"{count} restored picture(s) in {self.output}")
 
     def _write(self, sample: Sample, restored: Tensor) -> None:
         if self.compare:

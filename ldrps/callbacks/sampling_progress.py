@@ -28,6 +28,7 @@ class SamplingProgress(ProgressBar):
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._num_done = 0
+        self._done_of_batch: set[str] = set()
         self._is_shown = True
 
     def disable(self) -> None:
@@ -91,11 +92,17 @@ class SamplingProgress(ProgressBar):
 
     def _show(self, samples: Sequence[Sample], step: Step) -> None:
         if self._progress is not None and self._task is not None:
-            done = self._num_done + len(samples) * (step.index + 1) / step.count
+            # A batch may go through in pieces, and each piece through several methods.
+            names = {sample.name for sample in samples}
+            others = len(self._done_of_batch - names)
+            done = self._num_done + others + len(samples) * (step.index + 1) / step.count
+            if step.index + 1 == step.count:
+                self._done_of_batch |= names
             description = f"restoring {samples[0].name}, step {step.index + 1}/{step.count}"
             self._progress.update(self._task, completed=round(done, 2), description=description)
 
     def _finish(self, num_images: int) -> None:
         self._num_done += num_images
+        self._done_of_batch.clear()
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=self._num_done)

@@ -9,7 +9,7 @@ from ldrps.commands.options import option, parse
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
-AUTO_PRESETS = ("blind", "best")
+AUTO_PRESETS = ("blind", "best", "fast")
 """Where `ldrps restore` looks for text by itself; every other preset says which prior it wants."""
 
 COLORIZATION = {"num_samples": 8}
@@ -38,7 +38,8 @@ class Restore:
         colorize: Give photos without colour the colour that the model expects.
         backbone: Folder or hub id of a Stable Diffusion model (mini).
         seed: Seed of the run (that of the preset, 0).
-        batch_size: Images restored together.
+        max_side: Restore longer photos at this size in pixels, and carry over what is smooth: light, haze, colour.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         device: Where it runs: auto, cpu, cuda or mps.
     """
 
@@ -57,7 +58,8 @@ class Restore:
     colorize: bool = False
     backbone: str | None = field(default=None, metadata=option(metavar="X"))
     seed: int | None = field(default=None, metadata=option(metavar="N"))
-    batch_size: int = field(default=1, metadata=option(metavar="N"))
+    max_side: int | None = field(default=None, metadata=option(metavar="N"))
+    batch_size: int | Literal["auto"] = field(default=1, metadata=option(metavar="N"))
     device: str = field(default="auto", metadata=option(metavar="X"))
 
     def settings(self) -> dict[str, Any]:
@@ -78,6 +80,8 @@ class Restore:
             model["backbone"] = {"init_args": {"path": self.backbone}}
         if self.colorize:
             model["colorization"] = COLORIZATION
+        if self.max_side is not None:
+            model["max_side_px"] = self.max_side
         if self.seed is not None:
             model["seed"] = self.seed
         settings = read_presets(self.config[:1])

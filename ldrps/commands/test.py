@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
@@ -34,7 +34,7 @@ class Test:
         seed: Seed of the damage.
         limit: Use the first N clean images.
         shard: Part I/N of the work, for machines that share a run folder.
-        batch_size: Images restored together.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         workers: Processes that read ahead.
         device: Where it runs: auto, cpu, cuda or mps.
         wandb: Project of Weights & Biases to log to, offline when not logged in.
@@ -52,7 +52,7 @@ class Test:
     seed: int = field(default=0, metadata=option(metavar="N"))
     limit: int | None = field(default=None, metadata=option(metavar="N"))
     shard: str = field(default="0/1", metadata=option(metavar="I/N"))
-    batch_size: int = field(default=1, metadata=option(metavar="N"))
+    batch_size: int | Literal["auto"] = field(default=1, metadata=option(metavar="N"))
     workers: int = field(default=0, metadata=option(metavar="N"))
     device: str = field(default="auto", metadata=option(metavar="X"))
     wandb: str | None = field(default=None, metadata=option(metavar="PROJECT"))

@@ -138,9 +138,8 @@ class CommandLine(LightningCLI):
         # Every picture is written as it is finished; keeping all of them would fill the memory.
         if self.subcommand == "predict":
             self.config_init.predict.return_predictions = False
-        else:
-            # The data modules give each process its own part; Lightning's sampler would repeat images.
-            trainer.use_distributed_sampler = False
+        # The data modules give each process its own part; Lightning's sampler would repeat images.
+        trainer.use_distributed_sampler = False
         if trainer.logger is True or trainer.logger is None:
             trainer.logger = False
         return super().instantiate_trainer(enable_model_summary=False, enable_checkpointing=False, **kwargs)

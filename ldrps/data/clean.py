@@ -8,6 +8,7 @@ from degradations.base import Degradation
 from degradations.description import describe
 from degradations.receipts import degrade_one, fingerprint
 from degradations.suites import load_suites, merged
+from ldrps.data.buckets import BatchSize
 from ldrps.data.image_files import MAX_PIXELS, read_picture
 from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images, name_outputs
@@ -44,6 +45,10 @@ class DegradedFiles(ScoredFiles[Task]):
         self.suites = suites
         self.seed = seed
 
+    def file(self, task: Task) -> Path:
+        """See `ScoredFiles.file`."""
+        return task[1]
+
     def entry(self, task: Task) -> Entry:
         """See `ScoredFiles.entry`."""
         suite, path, name = task
@@ -73,7 +78,7 @@ class CleanData(ScoredData[Task]):
         crop_px: Side of a square cut from the centre of each image; null takes them whole.
         limit: Use the first images only; null uses all.
         shard: Part ``i/n`` of the work, for machines that share a run folder.
-        batch_size: Images restored together.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         num_workers: Processes that read and degrade ahead.
         max_pixels: Pictures with more pixels are refused.
 
@@ -89,7 +94,7 @@ class CleanData(ScoredData[Task]):
         crop_px: int | None = None,
         limit: int | None = None,
         shard: str = "0/1",
-        batch_size: int = 1,
+        batch_size: BatchSize = 1,
         num_workers: int = 0,
         max_pixels: int = MAX_PIXELS,
     ) -> None:

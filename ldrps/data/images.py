@@ -7,8 +7,10 @@ from pathlib import Path
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
+from ldrps.data.buckets import BatchSize, SizeBuckets, check_batch_size, sizes_of
 from ldrps.data.image_files import IMAGE_SUFFIXES, MAX_PIXELS, read_picture
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
+from ldrps.data.shards import own_part
 
 SIDE_SUFFIXES = (".txt", ".json")
 """Endings of files that may lie beside a picture: words for it, its receipt."""
@@ -53,24 +55,26 @@ class ImageData(LightningDataModule):
 
     Args:
         inputs: Files, folders (searched with their sub-folders) and glob patterns.
-        batch_size: Images restored together; images of different sizes are restored one size after the other.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused instead of exhausting the memory.
         dry_run: Find the files and neither read nor restore them.
 
     Raises:
-        ValueError: On set-up, if an input does not exist or holds no image.
+        ValueError: If batch_size is below 1; on set-up, if an input does not exist or holds no image.
     """
 
     def __init__(
         self,
         inputs: Sequence[str],
-        batch_size: int = 1,
+        batch_size: BatchSize = 1,
         num_workers: int = 0,
         max_pixels: int = MAX_PIXELS,
         dry_run: bool = False,
     ) -> None:
         super().__init__()
+        check_batch_size(batch_size)
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         self.inputs = list(inputs)
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -83,11 +87,13 @@ class ImageData(LightningDataModule):
         self.passed_over = [file for pattern in self.inputs for file in find_others(pattern)]
 
     def predict_dataloader(self) -> DataLoader[Entry]:
-        """All images in order, as lists of samples."""
-        files: Dataset[Entry] = ImageFiles(self.files, self.max_pixels)
+        """This process's images, as lists of samples of one size."""
         if self.dry_run:
-            files = NothingToDo()
-        return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+            return DataLoader(NothingToDo(), collate_fn=list)
+        files = own_part(self.files, "0/1", self.trainer)
+        batches = SizeBuckets(sizes_of([file for file, _ in files], self.batch_size), self.batch_size)
+        dataset = ImageFiles(files, self.max_pixels)
+        return DataLoader(dataset, batch_sampler=batches, num_workers=self.num_workers, collate_fn=list)
 
 
 def find_images(pattern: str) -> list[tuple[Path, Path]]:

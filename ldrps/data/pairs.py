@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from degradations.receipts import fingerprint
+from ldrps.data.buckets import BatchSize
 from ldrps.data.image_files import MAX_PIXELS, read_picture
 from ldrps.data.images import find_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
@@ -32,6 +33,10 @@ class PairedFiles(ScoredFiles[Pair]):
     ) -> None:
         super().__init__(tasks, crop_px, max_pixels, is_finished)
         self.suite = suite
+
+    def file(self, task: Pair) -> Path:
+        """See `ScoredFiles.file`."""
+        return task[0]
 
     def entry(self, task: Pair) -> Entry:
         """See `ScoredFiles.entry`."""
@@ -62,7 +67,7 @@ class PairedData(ScoredData[Pair]):
         target_name: Name of the folder of targets.
         crop_px: Side of a square cut from the centre of each image; null takes them whole.
         shard: Part ``i/n`` of the work, for machines that share a run folder.
-        batch_size: Images restored together.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused.
 
@@ -77,7 +82,7 @@ class PairedData(ScoredData[Pair]):
         target_name: str = "target",
         crop_px: int | None = None,
         shard: str = "0/1",
-        batch_size: int = 1,
+        batch_size: BatchSize = 1,
         num_workers: int = 0,
         max_pixels: int = MAX_PIXELS,
     ) -> None:

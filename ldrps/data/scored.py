@@ -3,12 +3,14 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ldrps.data.buckets import BatchSize, SizeBuckets, check_batch_size, sizes_of
 from ldrps.data.centre_crop import centre_crop
 from ldrps.data.samples import Entry, Finished, Sample
 from ldrps.data.shards import own_part, parse_shard
@@ -48,6 +50,10 @@ class ScoredFiles(Dataset[Entry], Generic[Task]):
     @abstractmethod
     def entry(self, task: Task) -> Entry:
         """Make the sample of one task."""
+
+    @abstractmethod
+    def file(self, task: Task) -> Path:
+        """A file of the size of the task's sample."""
 
     def cropped(self, image: Tensor) -> Tensor:
         """The square that is used of an image, shape (3, H, W), or all of it."""
@@ -95,18 +101,21 @@ class ScoredData(LightningDataModule, Generic[Task]):
     Args:
         crop_px: Side of a square cut from the centre of each image; None takes them whole.
         shard: Part ``i/n`` of the work, for machines that share a run folder.
-        batch_size: Images restored together.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused.
 
     Raises:
-        ValueError: If the shard or the crop is none.
+        ValueError: If the shard, the crop or the batch size is none.
     """
 
-    def __init__(self, crop_px: int | None, shard: str, batch_size: int, num_workers: int, max_pixels: int) -> None:
+    def __init__(
+        self, crop_px: int | None, shard: str, batch_size: BatchSize, num_workers: int, max_pixels: int
+    ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True
         parse_shard(shard)
+        check_batch_size(batch_size)
         if crop_px is not None and crop_px < 1:
             raise ValueError(f"crop_px={crop_px} must be at least 1; null takes images whole")
         self.crop_px = crop_px
@@ -127,10 +136,15 @@ class ScoredData(LightningDataModule, Generic[Task]):
         """The samples of some tasks."""
 
     def test_dataloader(self) -> DataLoader[Entry]:
-        """This process's samples in order, as lists."""
-        made = self.files(own_part(self.tasks, self.shard, self.trainer))
-        files: Dataset[Entry] = made if self.kept is None else KeptFiles(made, self.kept)
-        return DataLoader(files, batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=list)
+        """This process's samples, as lists of samples of one size."""
+        files = self.files(own_part(self.tasks, self.shard, self.trainer))
+        if self.crop_px is None:
+            sizes = sizes_of([files.file(task) for task in files.tasks], self.batch_size)
+        else:
+            sizes = [(self.crop_px, self.crop_px)] * len(files)
+        batches = SizeBuckets(sizes, self.batch_size)
+        samples: Dataset[Entry] = files if self.kept is None else KeptFiles(files, self.kept)
+        return DataLoader(samples, batch_sampler=batches, num_workers=self.num_workers, collate_fn=list)
 
 
 def digest_of(names: Sequence[str]) -> dict[str, Any]:

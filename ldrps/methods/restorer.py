@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ldrps.data.image_files import read_picture, to_picture
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
+from ldrps.methods.pace import Pace
 from ldrps.metrics.base import Metric
 from ldrps.results.run_folder import Row, merge_rows
 from ldrps.results.scoring import failure, measurable, score
@@ -84,6 +85,7 @@ class Restorer(LightningModule, ABC):
         self.records: list[Record] = []
         self.metrics: list[Metric] | None = None
         self.rows: list[Row] = []
+        self.pace = Pace()
 
     def members(self) -> list["Restorer"]:
         """The methods this restorer is made of: itself, unless it is a comparison."""
@@ -135,7 +137,16 @@ class Restorer(LightningModule, ABC):
         return to_pil(restored, sample.alpha)
 
     def setup(self, stage: str) -> None:
-        """Read weights before Lightning moves the module to its device."""
+        """Read weights before Lightning moves the module to its device.
+
+        Raises:
+            ValueError: If weights are missing, or the Trainer would narrow all of the method.
+        """
+        if str(self.trainer.precision).endswith("-true") and not str(self.trainer.precision).startswith(("32", "64")):
+            raise ValueError(
+                f"trainer.precision={self.trainer.precision} would narrow what is learnt and compared too: use "
+                "bf16-mixed or 16-mixed, and backbone.dtype for weights that take half the memory"
+            )
         self.load()
         if stage == "test":
             self.rows = []
@@ -185,8 +196,19 @@ class Restorer(LightningModule, ABC):
             (entry for entry in batch if isinstance(entry, Sample)), key=lambda sample: tuple(sample.image.shape)
         )
         for _, group in groupby(samples, key=lambda sample: tuple(sample.image.shape)):
-            outcomes += self._restore_group(list(group))
+            outcomes += self._restore_pieces(list(group))
         self.records += [outcome.record for outcome in outcomes]
+        return outcomes
+
+    def _restore_pieces(self, samples: list[Sample]) -> list[Outcome]:
+        """Restore images of one size, so many at once as are quickest."""
+        outcomes: list[Outcome] = []
+        while samples:
+            height, width = samples[0].image.shape[-2:]
+            count = self.pace.images_at_once(height * width, self.device)
+            piece, samples = samples[:count], samples[count:]
+            with self.pace.measured(len(piece) * height * width, self.device):
+                outcomes += self._restore_group(piece)
         return outcomes
 
     def _restore_group(self, samples: list[Sample]) -> list[Outcome]:
@@ -203,7 +225,8 @@ class Restorer(LightningModule, ABC):
                 raise
             if len(samples) > 1:
                 # One image's trouble (a missing prompt, memory) must not cost the others.
-                return [outcome for sample in samples for outcome in self._restore_group([sample])]
+                middle = len(samples) // 2
+                return self._restore_group(samples[:middle]) + self._restore_group(samples[middle:])
             kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
             sentence = kind + " ".join(str(error).split())
             return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]

@@ -1,10 +1,14 @@
 """What an alignment net is: the unknown damage, learnt for each image while it is restored."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
 
 import torch
 from torch import Tensor, nn
+
+from modules.windows import Window, whole
 
 
 class Alignment(nn.Module, ABC):
@@ -13,6 +17,26 @@ class Alignment(nn.Module, ABC):
     The parameters of all images are stacked tensors, so that one element-wise optimiser (Adam, SGD) on the sum of the
     per-image losses trains every image as if it were alone.
     """
+
+    window: Window | None = None
+    """What part of the pictures `forward` and `invert` are given; None if it is all of them. Set by `at`."""
+
+    @property
+    def reach_px(self) -> int:
+        """Pixels around a place that `forward` looks at."""
+        return 0
+
+    @contextmanager
+    def at(self, window: Window) -> Iterator[Self]:
+        """Within it, `forward` and `invert` are given this window of the pictures that `begin` saw."""
+        parts = [module for module in self.modules() if isinstance(module, Alignment)]
+        for part in parts:
+            part.window = None if window.is_whole else window
+        try:
+            yield self
+        finally:
+            for part in parts:
+                part.window = None
 
     def load(self) -> None:
         """Read weights, if the net has any; does nothing the second time.
@@ -30,6 +54,18 @@ class Alignment(nn.Module, ABC):
         """The stacked parameters of the images' models, first dimension B; what came with weights is not among them."""
         fixed = {id(parameter) for parameter in self.pretrained.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in fixed]
+
+    def invert_in(self, windows: Sequence[Window], degraded: Tensor) -> Tensor:
+        """`invert` of whole pictures, shape (B, 3, H, W), window by window."""
+        inverted = torch.empty_like(degraded)
+        for window in windows:
+            with self.at(window):
+                window.outer(inverted).copy_(self.invert(window.outer(degraded)))
+        return inverted
+
+    def place(self, grid: Tensor, images: Tensor) -> Tensor:
+        """A map over the whole picture, shape (B, C, g, g), at every pixel of the images, shape (N, 3, H, W)."""
+        return (self.window or whole(images.shape[-2:])).enlarged(grid)
 
     @abstractmethod
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:

@@ -21,6 +21,11 @@ class Chained(Alignment):
         self.first = first
         self.second = second
 
+    @property
+    def reach_px(self) -> int:
+        """See `Alignment.reach_px`."""
+        return self.first.reach_px + self.second.reach_px
+
     def load(self) -> None:
         """See `Alignment.load`."""
         self.first.load()

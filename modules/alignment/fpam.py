@@ -37,6 +37,11 @@ class FPAM(Alignment):
         self.use_mean_channel = use_mean_channel
         self.start_from_identity = start_from_identity
 
+    @property
+    def reach_px(self) -> int:
+        """See `Alignment.reach_px`; one convolution of 3 x 3 in h1, three in h2."""
+        return 4
+
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         in_channels = 4 if self.use_mean_channel else 3

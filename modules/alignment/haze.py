@@ -104,8 +104,7 @@ class Haze(Alignment):
         return ((degraded - self.airlight) / transmission + self.airlight).clamp(0, 1)
 
     def _map(self, images: Tensor) -> Tensor:
-        size = images.shape[-2:]
-        return F.interpolate(self.log_transmission, size=size, mode="bilinear", align_corners=False).exp()
+        return self.place(self.log_transmission, images).exp()
 
     @torch.enable_grad()
     def _guess(self, darkest: Tensor) -> tuple[Tensor, Tensor]:

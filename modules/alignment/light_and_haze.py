@@ -91,12 +91,18 @@ class LightAndHaze(Alignment):
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
-        return self.damage.apply(images)
+        return self._damage_at(images).apply(images)
 
     @torch.no_grad()
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""
-        return self.damage.undo(degraded).clamp(0, 1)
+        return self._damage_at(degraded).undo(degraded).clamp(0, 1)
+
+    def _damage_at(self, images: Tensor) -> Guess:
+        """The damage with its maps at every pixel of the images."""
+        damage = self.damage
+        log_gain, thickness = (self.place(grid, images) for grid in (damage.log_gain, damage.thickness))
+        return damage._replace(log_gain=log_gain, thickness=thickness)
 
     @property
     def damage(self) -> Guess:

@@ -61,6 +61,11 @@ class Likeliest(Alignment):
         self.weights = weights
         self.first_guess = first_guess
 
+    @property
+    def reach_px(self) -> int:
+        """See `Alignment.reach_px`."""
+        return max(candidate.reach_px for candidate in self.nets)
+
     def load(self) -> None:
         """See `Alignment.load`."""
         for candidate in self.nets:

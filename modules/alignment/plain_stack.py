@@ -22,6 +22,11 @@ class PlainStack(Alignment):
         self.width = width
         self.use_mean_channel = use_mean_channel
 
+    @property
+    def reach_px(self) -> int:
+        """See `Alignment.reach_px`; three convolutions of 3 x 3."""
+        return 3
+
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         self.stack = convolution_stack(4 if self.use_mean_channel else 3, self.width, generators).to(degraded)

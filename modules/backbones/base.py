@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from modules.backbones.precision import Precision
 from modules.priors.base import Semantics
+from modules.windows import WindowSettings
 
 NUM_TIMESTEPS = 1000
 """Timesteps run from this (pure noise) to 0 (clean) for every model, whatever its own count; windows of losses too."""
@@ -29,7 +31,7 @@ class Prediction(NamedTuple):
     model_output: Tensor
 
 
-class Backbone(nn.Module, ABC):
+class Backbone(Precision, ABC):
     """What the method asks of a pretrained model; `LatentDiffusion` answers it for models of three parts.
 
     Images are RGB in [0, 1]; only a backbone knows the range and scale its networks want. Rows of every batch are
@@ -39,6 +41,9 @@ class Backbone(nn.Module, ABC):
 
     size_multiple: int
     """Width and height of the images must be multiples of this many pixels."""
+
+    windows: WindowSettings = WindowSettings()
+    """How larger pictures are cut; a backbone that takes no notice takes them whole."""
 
     @property
     def folder(self) -> Path | None:
@@ -66,7 +71,10 @@ class Backbone(nn.Module, ABC):
         """Images, shape (B, 3, H, W), nominally in [0, 1] and not clipped, of latents, shape (B, C, h, w)."""
 
     def decode_for_gradients(self, latents: Tensor) -> Tensor:
-        """Images of `decode`, whose gradient may be that of a cheaper decoder."""
+        """Images of `decode`, whose gradient may be that of a cheaper decoder.
+
+        Where only float32 was enough they have none; within `in_full` they do.
+        """
         return self.decode(latents)
 
     @abstractmethod

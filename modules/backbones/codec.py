@@ -1,8 +1,14 @@
 """How images become latents and latents become images."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from torch import Tensor
+
+from modules.windows import Window, in_windows, split
+
+Make = Callable[[Tensor], Tensor]
 
 
 class Codec(ABC):
@@ -14,6 +20,9 @@ class Codec(ABC):
     downscale_factor: int
     """Pixels along one side of a latent."""
 
+    reach: int = 16
+    """Latents around a place that its image, or the features of its image, may depend on, and the other way round."""
+
     cheap: "Codec | None" = None
     """A codec of the same latents, through whose decoder gradients cost less; None if there is none."""
 
@@ -21,6 +30,22 @@ class Codec(ABC):
         """Shape (C, h, w) of the latents of one of these images, shape (B, 3, H, W)."""
         height, width = images.shape[-2:]
         return self.latent_channels, height // self.downscale_factor, width // self.downscale_factor
+
+    def encode_in_windows(self, images: Tensor, side_px: int | None) -> Tensor:
+        """`encode` of images of any size, window by window where a side is longer than this."""
+        factor = self.downscale_factor
+        windows = split(images.shape[-2:], side_px, self.reach * factor, factor)
+        return in_windows(self.aware(self.encode, images, windows), images, windows, Fraction(1, factor))
+
+    def decode_in_windows(self, latents: Tensor, side_px: int | None) -> Tensor:
+        """`decode` of latents of any size, window by window where a side of the image is longer than this."""
+        factor = self.downscale_factor
+        windows = split(latents.shape[-2:], None if side_px is None else side_px // factor, self.reach)
+        return in_windows(self.aware(self.decode, latents, windows), latents, windows, Fraction(factor))
+
+    def aware(self, make: Make, values: Tensor, windows: Sequence[Window]) -> Make:
+        """`encode` or `decode` for windows, aware of what only the whole picture shows."""
+        return make
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:

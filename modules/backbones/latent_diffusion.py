@@ -1,6 +1,7 @@
 """A backbone of three parts: codec, noise path, denoiser."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +11,9 @@ from modules.backbones.codec import Codec
 from modules.backbones.denoiser import Denoiser
 from modules.backbones.noise_path import NoisePath
 from modules.priors.base import Semantics
+from modules.windows import fused
+
+LOGGER = logging.getLogger("ldrps.precision")
 
 
 class LatentDiffusion(Backbone):
@@ -38,11 +42,11 @@ class LatentDiffusion(Backbone):
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Backbone.encode`."""
-        return self.codec.encode(images)
+        return self._precisely(lambda values: self.codec.encode_in_windows(values, self.windows.side_px), images)
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode`."""
-        return self.codec.decode(latents)
+        return self._precisely(lambda values: self.codec.decode_in_windows(values, self.windows.side_px), latents)
 
     def decode_for_gradients(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode_for_gradients`."""
@@ -51,12 +55,14 @@ class LatentDiffusion(Backbone):
         with torch.no_grad():
             images = self.decode(latents)
         # Losses see what will come out in the end; only the way back to the latents is approximate.
-        cheap = self.codec.cheap.decode(latents)
+        codec = self.codec.cheap
+        cheap = self._precisely(lambda values: codec.decode_in_windows(values, self.windows.side_px), latents)
         return images + (cheap - cheap.detach())
 
     def features(self, images: Tensor) -> list[Tensor]:
         """See `Backbone.features`."""
-        return self.codec.features(images)
+        with self.computing(images.device):
+            return self.codec.features(images)
 
     def condition(
         self, semantics: Semantics, batch_size: int, num_chains: int = 1, guidance_scale: float = 1.0
@@ -75,8 +81,25 @@ class LatentDiffusion(Backbone):
     @torch.no_grad()
     def predict_x0(self, latents: Tensor, timestep: float, conditioning: Conditioning) -> Prediction:
         """See `Backbone.predict_x0`."""
-        model_output = self.denoiser(latents, self.noise_path.at(timestep), conditioning)
+
+        def denoise(part: Tensor) -> Tensor:
+            return self.denoiser(part, self.noise_path.at(timestep), conditioning)
+
+        windows, factor = self.windows, self.codec.downscale_factor
+        side = max(latents.shape[-2:]) if windows.side_px is None else windows.side_px // factor
+        overlap, multiple = windows.overlap_px // factor, self.denoiser.latent_multiple
+        model_output = self._precisely(lambda values: fused(denoise, values, side, overlap, multiple), latents)
         return Prediction(self.noise_path.x0_from(model_output, latents, timestep), model_output)
+
+    def _precisely(self, make: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+        """What networks make of values; once more in float32, and without a graph, if that is not finite."""
+        with self.computing(values.device):
+            made = make(values).to(values.dtype)
+        if not self.is_low or bool(made.isfinite().all()):
+            return made
+        LOGGER.warning("a step gave numbers that are not finite, and is computed again in float32")
+        with self.in_full(), torch.no_grad():
+            return make(values).to(values.dtype)
 
     def x0_from(self, model_output: Tensor, latents: Tensor, timestep: float) -> Tensor:
         """See `Backbone.x0_from`."""

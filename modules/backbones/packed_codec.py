@@ -1,9 +1,12 @@
 """Latents whose neighbours become channels, as Flux wants them."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.backbones.codec import Codec
+from modules.backbones.codec import Codec, Make
+from modules.windows import Window
 
 
 class PackedCodec(Codec):
@@ -19,7 +22,12 @@ class PackedCodec(Codec):
         self.side = side
         self.latent_channels = codec.latent_channels * side**2
         self.downscale_factor = codec.downscale_factor * side
+        self.reach = -(-codec.reach // side)
         self.cheap = None if codec.cheap is None else PackedCodec(codec.cheap, side)
+
+    def aware(self, make: Make, values: Tensor, windows: Sequence[Window]) -> Make:
+        """See `Codec.aware`."""
+        return self.codec.aware(make, values, windows)
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Codec.encode`."""

@@ -38,7 +38,7 @@ class UNetDenoiser(Denoiser):
         """See `Denoiser.__call__`."""
         rows, dtype = conditioning.guided_rows, self.unet.dtype
         batch = torch.cat([latents, latents[rows]]) if len(rows) else latents
-        hidden_states = torch.cat([conditioning.hidden_states, conditioning.guided_hidden_states])
+        hidden_states = torch.cat([conditioning.hidden_states, conditioning.guided_hidden_states]).to(dtype)
         added = None
         if conditioning.image_embeddings is not None and conditioning.guided_image_embeddings is not None:
             embeddings = torch.cat([conditioning.image_embeddings, conditioning.guided_image_embeddings])

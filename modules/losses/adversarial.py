@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modules.losses.base import Features, Loss, State, per_row
+from modules.losses.base import Features, Loss, State
 from modules.networks.per_image_conv import PerImageConv2d
 
 
@@ -20,6 +20,9 @@ class Adversarial(Loss):
     References:
         Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, Sec. 3.2 (patches).
     """
+
+    reach_px = 8
+    grid_px = 8
 
     def __init__(self, width: int = 64, learning_rate: float = 4e-5) -> None:
         super().__init__()
@@ -43,7 +46,7 @@ class Adversarial(Loss):
     def forward(self, state: State) -> Tensor:
         """See `Loss.forward`."""
         logits = self.discriminator(self._fake(state))
-        return per_row(F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits), reduction="none"))
+        return state.mean(F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits), reduction="none"))
 
     def training_loss(self, state: State) -> Tensor:
         """Cross-entropy of telling the two kinds of patches apart, shape (B,)."""
@@ -52,9 +55,8 @@ class Adversarial(Loss):
         on_fake = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake), reduction="none")
         on_real = F.binary_cross_entropy_with_logits(real, torch.ones_like(real), reduction="none")
         # Chains of one image train the same discriminator.
-        return (
-            per_row(on_fake).view(-1, batch_size).mean(dim=0) + per_row(on_real).view(-1, batch_size).mean(dim=0)
-        ) / 2
+        on_fake, on_real = (state.mean(each).view(-1, batch_size).mean(dim=0) for each in (on_fake, on_real))
+        return (on_fake + on_real) / 2
 
     def _fake(self, state: State) -> Tensor:
         return state.redegraded

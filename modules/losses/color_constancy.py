@@ -16,7 +16,7 @@ class ColorConstancy(Loss):
 
     def forward(self, state: State) -> Tensor:
         """See `Loss.forward`."""
-        red, green, blue = state.restored.mean(dim=(2, 3)).unbind(dim=1)
+        red, green, blue = state.restored_color().unbind(dim=1)
         fourth_powers = (red - green) ** 4 + (red - blue) ** 4 + (green - blue) ** 4
         # The root has no slope at 0, where the loss is at its minimum.
         return torch.sqrt(fourth_powers + 1e-12)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.losses.base import Loss, State, per_row
+from modules.losses.base import Loss, State
 
 
 class Exposure(Loss):
@@ -20,6 +20,7 @@ class Exposure(Loss):
     def __init__(self, patch_size_px: int = 32, level: float = 0.5) -> None:
         super().__init__()
         self.patch_size_px = patch_size_px
+        self.grid_px = patch_size_px
         self.level = level
 
     def forward(self, state: State) -> Tensor:
@@ -27,4 +28,4 @@ class Exposure(Loss):
         brightness = state.restored.mean(dim=1, keepdim=True)
         height, width = brightness.shape[-2:]
         patch = min(self.patch_size_px, height), min(self.patch_size_px, width)
-        return per_row((F.avg_pool2d(brightness, patch) - self.level) ** 2)
+        return state.mean((F.avg_pool2d(brightness, patch) - self.level) ** 2, stride=self.patch_size_px)

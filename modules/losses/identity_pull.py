@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from modules.losses.base import Loss, State, per_row
+from modules.losses.base import Loss, State
 
 
 class IdentityPull(Loss):
@@ -10,4 +10,4 @@ class IdentityPull(Loss):
 
     def forward(self, state: State) -> Tensor:
         """See `Loss.forward`."""
-        return per_row((state.redegraded - state.restored) ** 2)
+        return state.mean((state.redegraded - state.restored) ** 2)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from modules.losses.base import Loss, State, per_row
+from modules.losses.base import Loss, State
 
 
 class L2(Loss):
@@ -10,4 +10,4 @@ class L2(Loss):
 
     def forward(self, state: State) -> Tensor:
         """See `Loss.forward`."""
-        return per_row((state.redegraded - state.degraded) ** 2)
+        return state.mean((state.redegraded - state.degraded) ** 2)

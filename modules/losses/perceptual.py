@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.losses.base import Features, Loss, State, per_row
+from modules.losses.base import Features
+from modules.losses.feature_distance import FeatureDistance
 
 
-class Perceptual(Loss):
+class Perceptual(FeatureDistance):
     """Mean squared difference of unit-length encoder features of the re-degraded and the degraded image.
 
     The features come from the backbone's autoencoder, so no other weights are needed.
@@ -19,16 +20,14 @@ class Perceptual(Loss):
         learnt weights).
     """
 
-    def begin(self, degraded: Tensor, features: Features, generators: Sequence[torch.Generator]) -> None:
-        """Compute the features of the degraded images once."""
-        self._features = features
-        with torch.no_grad():
-            self._degraded_features = [F.normalize(feature, dim=1) for feature in features(degraded)]
+    reach_px = 16
+    grid_px = 2
 
-    def forward(self, state: State) -> Tensor:
-        """See `Loss.forward`."""
-        differences = []
-        for feature, target in zip(self._features(state.redegraded), self._degraded_features, strict=True):
-            target = target.repeat(len(feature) // len(target), 1, 1, 1)
-            differences.append(per_row((F.normalize(feature, dim=1) - target) ** 2) * feature.shape[1])
-        return torch.stack(differences).mean(dim=0)
+    def begin(self, degraded: Tensor, features: Features, generators: Sequence[torch.Generator]) -> None:
+        """Take the backbone's features."""
+        super().begin(degraded, features, generators)
+        self._features = features
+
+    def extract(self, images: Tensor) -> list[Tensor]:
+        """See `FeatureDistance.extract`; their squared differences are summed over the channels."""
+        return [F.normalize(feature, dim=1) * feature.shape[1] ** 0.5 for feature in self._features(images)]

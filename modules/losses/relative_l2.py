@@ -1,9 +1,11 @@
 """Squared difference between the re-degraded and the degraded image, relative to the contrast of the latter."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from modules.losses.base import Loss, State, per_row
+from modules.losses.base import Features, Loss, State
 
 
 class RelativeL2(Loss):
@@ -20,7 +22,11 @@ class RelativeL2(Loss):
         super().__init__()
         self.floor = floor
 
+    def begin(self, degraded: Tensor, features: Features, generators: Sequence[torch.Generator]) -> None:
+        """Measure the contrast of the whole degraded images."""
+        self._variance = torch.var(degraded.flatten(1), dim=1, correction=0).clamp(min=self.floor**2)
+
     def forward(self, state: State) -> Tensor:
         """See `Loss.forward`."""
-        variance = torch.var(state.degraded.flatten(1), dim=1, correction=0)
-        return per_row((state.redegraded - state.degraded) ** 2) / variance.clamp(min=self.floor**2)
+        squares = state.mean((state.redegraded - state.degraded) ** 2)
+        return squares / self._variance.repeat(len(squares) // len(self._variance))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from modules.losses.base import Loss, State, per_row
+from modules.losses.base import Loss, State
 
 
 class TotalVariation(Loss):
@@ -16,6 +16,8 @@ class TotalVariation(Loss):
         Rudin, Osher and Fatemi 1992, Nonlinear total variation based noise removal algorithms.
     """
 
+    reach_px = 1
+
     def __init__(self, smoothing: float = 1e-3) -> None:
         super().__init__()
         self.smoothing = smoothing
@@ -25,4 +27,4 @@ class TotalVariation(Loss):
         image = state.restored
         down = image[..., 1:, :-1] - image[..., :-1, :-1]
         right = image[..., :-1, 1:] - image[..., :-1, :-1]
-        return per_row(torch.sqrt(down**2 + right**2 + self.smoothing**2))
+        return state.mean(torch.sqrt(down**2 + right**2 + self.smoothing**2))

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from modules.losses.base import Features, Loss, State, per_row
+from modules.losses.base import Features
+from modules.losses.feature_distance import FeatureDistance
 
 
-class VGG(Loss):
+class VGG(FeatureDistance):
     """Mean squared difference of VGG-16 features up to relu2_2, after ImageNet normalisation.
 
     Args:
@@ -20,32 +21,29 @@ class VGG(Loss):
         Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, Eq. 2.
     """
 
+    reach_px = 8
+    grid_px = 2
+
     def __init__(self, weights: str | None = None) -> None:
         super().__init__()
         self.weights = weights
         self._network: nn.Sequential | None = None
 
     def begin(self, degraded: Tensor, features: Features, generators: Sequence[torch.Generator]) -> None:
-        """Load the network at first use and compute the features of the degraded images once.
+        """Load the network at first use.
 
         Raises:
             ValueError: If the weights file is missing or not VGG-16's.
         """
+        super().begin(degraded, features, generators)
         self._network = (self._network or self._load()).to(degraded)
-        with torch.no_grad():
-            self._degraded_features = self._extract(degraded)
 
-    def forward(self, state: State) -> Tensor:
-        """See `Loss.forward`."""
-        extracted = self._extract(state.redegraded)
-        chains = len(extracted) // len(self._degraded_features)
-        return per_row((extracted - self._degraded_features.repeat(chains, 1, 1, 1)) ** 2)
-
-    def _extract(self, images: Tensor) -> Tensor:
+    def extract(self, images: Tensor) -> list[Tensor]:
+        """See `FeatureDistance.extract`."""
         mean = images.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
         deviation = images.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
         assert self._network is not None, "begin() loads the network"
-        return self._network((images - mean) / deviation)
+        return [self._network((images - mean) / deviation)]
 
     def _load(self) -> nn.Sequential:
         path = Path(self.weights or Path(torch.hub.get_dir()) / "checkpoints" / "vgg16-397923af.pth")

@@ -162,6 +162,8 @@ class FirstGuess(ModelMixin, ConfigMixin):
 
 
 def _enlarged(grid: Tensor, images: Tensor) -> Tensor:
+    if grid.shape[-2:] == images.shape[-2:]:
+        return grid
     return F.interpolate(grid, size=images.shape[-2:], mode="bilinear", align_corners=False)
 
 

@@ -1,5 +1,7 @@
 """The decoded sample as it is, as in the paper."""
 
+from typing import Any
+
 from torch import Tensor
 
 from modules.outputs.base import Output, Undo
@@ -8,6 +10,8 @@ from modules.outputs.base import Output, Undo
 class Decoded(Output):
     """out = D(z0): nothing finer than the autoencoder can draw."""
 
-    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
+    reach_px = 0
+
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: Any = None) -> Tensor:
         """See `Output.forward`."""
         return decoded

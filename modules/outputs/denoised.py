@@ -8,6 +8,7 @@ from torch import Tensor
 from modules.backbones.loading import load_frozen
 from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.outputs.base import Output, Undo
+from modules.outputs.photo_noise import PhotoNoise
 from modules.outputs.undone_noise import UndoneNoise, in_rgb
 
 FAINT = 2 / 255
@@ -35,6 +36,12 @@ class Denoised(Output):
         Zhang et al. 2018, FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising, Sec. 3.
     """
 
+    reach_px = 84
+    """Of the embedded network: its convolutions on a half, a quarter and an eighth of the resolution."""
+
+    grid_px = 8
+    """The network's coarsest pixels."""
+
     network: Any
     """The `PixelDenoiser`, there once its weights are read."""
 
@@ -60,13 +67,18 @@ class Denoised(Output):
                 PixelDenoiser, self.weights, "output Denoised", "pixel_denoiser", "output Decoded"
             )
 
+    def look(self, degraded: Tensor) -> PhotoNoise:
+        """Find the noise; see `Output.look`."""
+        return self.noise.find(degraded)
+
     @torch.no_grad()
-    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: PhotoNoise | None = None) -> Tensor:
         """See `Output.forward`."""
         self.load()
         self.network.to(degraded)
+        found = self.look(degraded) if facts is None else facts
         undone = undo(degraded)
-        deviation = in_rgb(self.noise(degraded, undo).variance).sqrt()
+        deviation = in_rgb(self.noise.undone(found, degraded, undo).variance).sqrt()
         denoised = torch.zeros_like(undone)
         for view in range(self.num_views):
             denoised += _seen_back(self.network(_seen(undone, view), _seen(deviation, view)), view) / self.num_views

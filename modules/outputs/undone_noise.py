@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from modules.backbones.loading import load_frozen
 from modules.networks.noise_share import NoiseShare
 from modules.outputs.base import Undo
-from modules.outputs.photo_noise import find_noise
+from modules.outputs.photo_noise import PhotoNoise, find_noise
 
 OPPONENT = (
     (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
@@ -62,17 +62,21 @@ class UndoneNoise(nn.Module):
             self.network = load_frozen(NoiseShare, self.weights, "noise share", "noise_share", "output Decoded")
 
     @torch.no_grad()
-    def forward(self, degraded: Tensor, undo: Undo) -> Noise:
-        """Find the noise.
-
-        Args:
-            degraded: What was seen, shape (B, 3, H, W), range [0, 1].
-            undo: Inverse of the learnt alignment.
-        """
+    def find(self, degraded: Tensor) -> PhotoNoise:
+        """Find the noise of whole photos as they were seen, shape (B, 3, H, W), range [0, 1]."""
         self.load()
         self.network.to(degraded)
         channels = rotated(degraded, degraded.new_tensor(OPPONENT))
-        noise = find_noise(channels, degraded.mean(dim=1, keepdim=True), self.network)
+        return find_noise(channels, degraded.mean(dim=1, keepdim=True), self.network)
+
+    def undone(self, noise: PhotoNoise, degraded: Tensor, undo: Undo) -> Noise:
+        """Carry the noise of photos, or of a window of them, through what undoes their damage.
+
+        Args:
+            noise: What was found.
+            degraded: What was seen, shape (B, 3, H, W), range [0, 1].
+            undo: Inverse of the learnt alignment.
+        """
         enlarged = _slope(undo, degraded, noise.level.mean(dim=1, keepdim=True))
         variance = (self.strength * enlarged) ** 2 * noise.variance(enlarged.mean(dim=(2, 3), keepdim=True))
         return Noise(variance, noise.coarseness)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from modules.outputs.base import Output, Undo
+from modules.outputs.photo_noise import PhotoNoise
 from modules.outputs.undone_noise import OPPONENT, UndoneNoise, rotated
 
 
@@ -50,15 +51,24 @@ class Wiener(Output):
         self.stride_px = stride_px
         self.num_rounds = num_rounds
         self.noise = UndoneNoise(weights, strength)
+        # Each round looks at the patches of each pixel.
+        self.reach_px = num_rounds * patch_px
+        self.grid_px = patch_px
 
     def load(self) -> None:
         """See `Output.load`."""
         self.noise.load()
 
     @torch.no_grad()
-    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo) -> Tensor:
+    def look(self, degraded: Tensor) -> PhotoNoise:
+        """Find the noise; see `Output.look`."""
+        return self.noise.find(degraded)
+
+    @torch.no_grad()
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: PhotoNoise | None = None) -> Tensor:
         """See `Output.forward`."""
-        noise = self.noise(degraded, undo)
+        found = self.look(degraded) if facts is None else facts
+        noise = self.noise.undone(found, degraded, undo)
         opponent = decoded.new_tensor(OPPONENT)
         undone = rotated(undo(degraded), opponent)
         estimate = rotated(decoded, opponent)

@@ -7,6 +7,7 @@ import torch
 from kornia.color import rgb_to_grayscale
 
 from ldrps.methods.ld_rps.colorization import Colorization
+from modules.outputs.base import Output
 from tests.builders import GaussianBackbone, generators, make_restorer
 
 
@@ -69,7 +70,7 @@ def test_blind_colours_grey_rows_alone_and_the_same_alone_or_together(micro_fold
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
 
 
-class Input(torch.nn.Module):
+class Input(Output):
     """An output that gives the input back."""
 
     def forward(self, decoded, degraded, undo):

@@ -70,6 +70,12 @@ def test_one_decode_a_step_serves_fit_and_guidance(micro_folder, pictures):
     assert count(restorer, pictures[:1])["decodes"] == 6 + 1
 
 
+def test_guidance_at_every_third_step_decodes_at_these(micro_folder, pictures):
+    settings = GuidanceSettings(strength=0.5, alignment_until=1000, every=3)
+    restorer = make_restorer(micro_folder, sampling=STEPS, alignment=Affine(), guidance=settings)
+    assert count(restorer, pictures[:1])["decodes"] == 2 + 1
+
+
 def test_terms_outside_their_window_cost_nothing(micro_folder, pictures):
     losses = {"l2": LossTerm(L2(), max_timestep=400), "exposure": LossTerm(Exposure(), weight=0)}
     restorer = make_restorer(micro_folder, sampling=STEPS, losses=losses)

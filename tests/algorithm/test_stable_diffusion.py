@@ -127,6 +127,12 @@ def test_other_schedulers_run_and_forget_the_history_of_earlier_passes(micro_fol
     assert torch.equal(first, restorer.restore(pictures[:2], [None] * 2))
 
 
+@pytest.mark.parametrize(("spacing", "first", "last"), [("leading", 801, 1), ("trailing", 999, 199)])
+def test_the_spacing_of_the_timesteps_is_a_setting(micro_folder, spacing, first, last):
+    timesteps = load(micro_folder, timestep_spacing=spacing).begin(5, 1.0)
+    assert (timesteps[0], timesteps[-1]) == (first, last)
+
+
 def test_schedulers_with_another_latent_scale_are_refused(micro_folder):
     with pytest.raises(ValueError, match="EulerDiscreteScheduler does not work on variance-preserving"):
         load(micro_folder, scheduler=EulerDiscreteScheduler)

@@ -1,5 +1,8 @@
 """`ldrps restore` as people use it."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -121,3 +124,22 @@ def test_help_names_the_verbs(capsys):
     printed = capsys.readouterr().out
     assert all(verb in printed for verb in ("restore", "test", "predict", "fit"))
     assert main(["--version"]) == 0
+
+
+def test_two_processes_restore_every_photo_once_and_answer_for_all(restore, photo_file, tmp_path, micro_folder):
+    """Three photos and a file that is none, for two processes: the odd one belongs to the second."""
+    photo_file.with_name("a.jpg").write_bytes(photo_file.read_bytes())
+    Image.fromarray(np.full((28, 40, 3), 99, np.uint8)).save(photo_file.with_name("z.png"))
+    photo_file.with_name("bad.png").write_text("hello")
+    assert restore(photo_file.parent, "--output", tmp_path / "alone")[0] == 1
+    command = [sys.executable, "-m", "ldrps.cli", "restore", str(photo_file.parent), "--output", str(tmp_path / "both")]
+    command += ["--backbone", str(micro_folder), "--device", "cpu", "--model.sampling.num_inference_steps", "3"]
+    command += ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("1 of 4 images failed") == 1
+    assert done.stdout.count("3 restored picture(s)") == 1
+    for name in ("a", "cat", "z"):
+        alone, both = (np.asarray(Image.open(tmp_path / run / f"{name}.png")) for run in ("alone", "both"))
+        assert np.array_equal(alone, both)

@@ -40,7 +40,7 @@ def restore(degraded: Tensor, run: Run) -> Tensor:
     timesteps = backbone.begin(settings.num_inference_steps, settings.first_strength)
     latents = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
     if settings.start_from == "degraded":
-        start = backbone.encode(run.guidance.alignment.invert(degraded)).repeat(settings.num_chains, 1, 1, 1)
+        start = backbone.encode(run.guidance.undo(degraded)).repeat(settings.num_chains, 1, 1, 1)
         latents = backbone.renoise(start, latents, timesteps[0])
     latents = sample_posterior(latents, timesteps, run)
 

@@ -1,7 +1,9 @@
 """Alignment update and loss gradient at the x0 prediction: what makes sampling a posterior."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Literal
 
 import torch
@@ -10,7 +12,11 @@ from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
-from modules.losses.base import LossTerm, State
+from modules.losses.base import Loss, LossTerm, State
+from modules.windows import Window, split
+
+View = Callable[[], State]
+"""Makes what is seen in one window."""
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
@@ -28,6 +34,10 @@ class GuidanceSettings:
         alignment_steps: Optimiser steps of the alignment net at every timestep.
         alignment_size_px: Longer side to which images are reduced before the alignment net is fitted to them; None
             fits at full size. A convolution net then models what is seen at the smaller size.
+        every: The gradient is taken at every so many steps, and the alignment net learns at these; 1 takes it at all.
+
+    Raises:
+        ValueError: If a number does not fit.
     """
 
     strength: float = 1.0
@@ -35,6 +45,13 @@ class GuidanceSettings:
     alignment_until: int = 700
     alignment_steps: int = 1
     alignment_size_px: int | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.strength < 0:
+            raise ValueError(f"guidance.strength={self.strength} must not be negative; 0 switches guidance off")
+        if self.every < 1:
+            raise ValueError(f"guidance.every={self.every} must be at least 1, which guides every step")
 
 
 @dataclass
@@ -68,6 +85,7 @@ class Guidance:
         """
         self.degraded = degraded
         self.fit_target = self._reduce(degraded)
+        self._num_updates = 0
         self.alignment.begin(degraded, generators)
         self._optimizers = {}
         if parameters := self.alignment.learnt_parameters():
@@ -83,6 +101,10 @@ class Guidance:
                 if parameters := term.loss.learnable():
                     self._optimizers[f"{kind}.{name}"] = torch.optim.Adam(parameters, lr=term.loss.learning_rate)
 
+    def undo(self, images: Tensor) -> Tensor:
+        """Take the learnt damage out of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can."""
+        return self.alignment.invert_in(split(images.shape[-2:], self.backbone.windows.side_px), images)
+
     def update(self, x0_prediction: Tensor, timestep: float) -> Tensor | None:
         """Fit the alignment net to the current prediction, then say where the sample should go.
 
@@ -93,6 +115,9 @@ class Guidance:
         Returns:
             What to subtract from the guided latents, shape (B, C, h, w); None where nothing pulls.
         """
+        self._num_updates += 1
+        if self._num_updates % self.settings.every:
+            return None
         batch_size = len(self.degraded)
         is_guiding = self._is_guiding(timestep)
         is_fitting = "alignment" in self._optimizers and self._is_any_active(self.alignment_losses, timestep)
@@ -121,15 +146,24 @@ class Guidance:
             timestep: Current timestep, which selects the active terms.
         """
         samples = self._reduce(samples)
-        target = self.fit_target.repeat(len(samples) // len(self.fit_target), 1, 1, 1)
-        for _ in range(self.settings.alignment_steps):
-            redegraded = self.alignment(samples)
-            state = State(samples, redegraded, target, samples, redegraded.detach())
-            self._train_discriminators("alignment_loss", self.alignment_losses, state, timestep)
-            loss = self._sum(self.alignment_losses, state, timestep)
+        chains = len(samples) // len(self.fit_target)
+        target = self.fit_target.repeat(chains, 1, 1, 1)
+
+        def state_of(window: Window) -> State:
+            part = window.outer(samples)
+            with self.alignment.at(window):
+                redegraded = self.alignment(part)
+            seen = State(part, redegraded, window.outer(target), part, redegraded.detach())
+            return seen.of(window, samples)
+
+        def loss_of(state: State) -> Tensor:
             # Every chain of an image counts alike; images are summed, never averaged, so that they stay independent.
-            chains = len(samples) // len(self.fit_target)
-            self._minimize("alignment", loss / chains)
+            return self._sum(self.alignment_losses, state, timestep) / chains
+
+        for _ in range(self.settings.alignment_steps):
+            states = views(self._windows(samples), state_of)
+            self._train_discriminators("alignment_loss", self.alignment_losses, states, timestep)
+            self._minimize("alignment", states, loss_of)
 
     @torch.enable_grad()
     def gradient(self, latents: Tensor, restored: Tensor, samples: Tensor, timestep: float) -> Tensor:
@@ -144,16 +178,42 @@ class Guidance:
         parameters = self.alignment.learnt_parameters()
         for parameter in parameters:
             parameter.requires_grad_(False)
-        redegraded = self.alignment(restored)
-        with torch.no_grad():
-            redegraded_samples = torch.cat([redegraded.detach(), self.alignment(samples)[len(restored) :]])
-        state = State(restored, redegraded, self.degraded, samples, redegraded_samples)
-        self._train_discriminators("loss", self.losses, state, timestep)
-        (gradient,) = torch.autograd.grad(self._sum(self.losses, state, timestep), latents)
+        pixels = restored.detach()
+
+        def state_of(window: Window) -> State:
+            part, parts = window.outer(pixels).clone().requires_grad_(), window.outer(samples)
+            with self.alignment.at(window):
+                redegraded = self.alignment(part)
+                with torch.no_grad():
+                    redegraded_samples = torch.cat([redegraded.detach(), self.alignment(parts)[len(part) :]])
+            seen = State(part, redegraded, window.outer(self.degraded), parts, redegraded_samples)
+            return seen.of(window, pixels)
+
+        windows = self._windows(pixels)
+        states = views(windows, state_of)
+        self._train_discriminators("loss", self.losses, states, timestep)
+        pull = torch.zeros_like(pixels)
+        for window, make in zip(windows, states, strict=True):
+            state = make()
+            (own,) = torch.autograd.grad(self._sum(self.losses, state, timestep), state.restored)
+            window.outer(pull).add_(own)
+        gradient = self._pulled_back(restored, latents, pull)
         for parameter in parameters:
             parameter.requires_grad_(True)
         size = gradient[0].numel() if self.settings.scale == "per_latent" else 1
         return self.settings.strength * size * gradient
+
+    def _pulled_back(self, restored: Tensor, latents: Tensor, pull: Tensor) -> Tensor:
+        """The gradient with respect to the latents, given that with respect to the decoded image."""
+        # Of unit size, so that half precision neither loses nor overflows it.
+        size = pull.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30)
+        if restored.requires_grad:
+            (gradient,) = torch.autograd.grad(restored, latents, pull / size)
+            if not self.backbone.is_low or bool(gradient.isfinite().all()):
+                return gradient * size
+        with self.backbone.in_full():
+            (gradient,) = torch.autograd.grad(self.backbone.decode_for_gradients(latents), latents, pull / size)
+        return gradient * size
 
     def _is_guiding(self, timestep: float) -> bool:
         is_joint_phase = timestep < self.settings.alignment_until
@@ -168,20 +228,35 @@ class Guidance:
         active = [term for term in terms.values() if term.is_active(timestep)]
         return torch.stack([term.weight * term.loss(state).sum() for term in active]).sum()
 
-    def _train_discriminators(self, kind: str, terms: Mapping[str, LossTerm], state: State, timestep: float) -> None:
+    def _train_discriminators(
+        self, kind: str, terms: Mapping[str, LossTerm], states: Sequence[View], timestep: float
+    ) -> None:
         for name, term in terms.items():
             key = f"{kind}.{name}"
             if key not in self._optimizers or not term.is_active(timestep):
                 continue
-            loss = term.loss.training_loss(state)
-            assert loss is not None, f"{type(term.loss).__name__} has parameters but no training_loss"
-            self._minimize(key, loss.sum())
 
-    def _minimize(self, name: str, loss: Tensor) -> None:
+            def loss_of(state: State, loss: Loss = term.loss) -> Tensor:
+                values = loss.training_loss(state)
+                assert values is not None, f"{type(loss).__name__} has parameters but no training_loss"
+                return values.sum()
+
+            self._minimize(key, states, loss_of)
+
+    def _minimize(self, name: str, states: Sequence[View], loss_of: Callable[[State], Tensor]) -> None:
+        """One optimiser step on the sum of the windows' losses."""
         optimizer = self._optimizers[name]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        for make in states:
+            loss_of(make()).backward()
         optimizer.step()
+
+    def _windows(self, images: Tensor) -> list[Window]:
+        """Windows in which images of this size are compared, with a margin as wide as what compares them looks."""
+        losses = [term.loss for term in [*self.losses.values(), *self.alignment_losses.values()] if term.weight]
+        margin = self.alignment.reach_px + max((loss.reach_px for loss in losses), default=0)
+        grid = math.lcm(*(loss.grid_px for loss in losses))
+        return split(images.shape[-2:], self.backbone.windows.side_px, margin, grid)
 
     def _reduce(self, images: Tensor) -> Tensor:
         longer = max(images.shape[-2:])
@@ -190,3 +265,9 @@ class Guidance:
         factor = self.settings.alignment_size_px / longer
         size = [max(1, round(side * factor)) for side in images.shape[-2:]]
         return F.interpolate(images, size=size, mode="area")
+
+
+def views(windows: Sequence[Window], state_of: Callable[[Window], State]) -> list[View]:
+    """What is seen in each window, made anew each time that it is asked for; in a single window it is made once."""
+    made: list[View] = [partial(state_of, window) for window in windows]
+    return [cache(made[0])] if len(made) == 1 else made

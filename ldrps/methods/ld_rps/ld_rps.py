@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
@@ -17,8 +18,9 @@ from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
 from modules.losses.base import LossTerm
-from modules.outputs.base import Output
+from modules.outputs.base import Output, Undo
 from modules.priors.base import Prior
+from modules.windows import Window, WindowSettings, split
 
 
 class LDRPS(Restorer):
@@ -40,12 +42,15 @@ class LDRPS(Restorer):
         guidance_scale: Classifier-free guidance towards the prompt; without a prompt it has no effect.
         working_scale: Images are enlarged by this factor, restored, and reduced again. The autoencoder keeps more
             detail at 2, at four times the cost.
+        windows: How pictures are cut that are too large to be restored at once.
+        max_side_px: Longer pictures are restored at this size; light, haze and what else is smooth is undone at full
+            size, detail finer than that is the input's own, noise included. None restores every picture at its size.
         colorization: How photos without colour are coloured; None leaves them grey.
         strength: How much of the change of light and colour is kept; None keeps all of it.
         seed: Seed of the run.
 
     Raises:
-        ValueError: If working_scale is not positive, or guidance.strength is negative.
+        ValueError: If working_scale or max_side_px is not positive.
 
     References:
         LD-RPS: Zero-Shot Unified Image Restoration via Latent Diffusion Recurrent Posterior Sampling, ICCV 2025.
@@ -64,6 +69,8 @@ class LDRPS(Restorer):
         guidance: GuidanceSettings = GuidanceSettings(),
         guidance_scale: float = 1.0,
         working_scale: float = 1.0,
+        windows: WindowSettings = WindowSettings(),
+        max_side_px: int | None = None,
         colorization: Colorization | None = None,
         strength: Strength | None = None,
         seed: int = 0,
@@ -71,9 +78,10 @@ class LDRPS(Restorer):
         super().__init__(seed)
         if working_scale <= 0:
             raise ValueError(f"working_scale={working_scale} must be positive; 1 restores at the image's own size")
-        if guidance.strength < 0:
-            raise ValueError(f"guidance.strength={guidance.strength} must not be negative; 0 switches guidance off")
+        if max_side_px is not None and max_side_px < 1:
+            raise ValueError(f"max_side_px={max_side_px} must be at least 1; null restores every picture at its size")
         self.backbone = backbone
+        self.backbone.windows = windows
         self.prior = prior
         self.alignment = alignment
         self.loss_modules = torch.nn.ModuleList(term.loss for term in [*losses.values(), *alignment_losses.values()])
@@ -82,6 +90,7 @@ class LDRPS(Restorer):
         self.sampling = sampling
         self.guidance_scale = guidance_scale
         self.working_scale = working_scale
+        self.max_side_px = max_side_px
         self.colorization = colorization
         self.strength = strength
 
@@ -102,9 +111,37 @@ class LDRPS(Restorer):
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
     ) -> Tensor:
         """See `Restorer.restore`."""
-        generators = [image_generator(image, self.seed) for image in degraded]
+        kind = degraded.device.type
+        self.backbone.compute_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        # The Trainer's precision is the networks'; what is learnt, compared and filtered stays in float32.
+        with torch.autocast(kind, enabled=False):
+            return self._restore_at_size(degraded, paths, observe)
+
+    def _restore_at_size(
+        self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]
+    ) -> Tensor:
+        small = reduced(degraded, self.max_side_px)
+        restored = self._restore(small, paths, observe)
+        if small is degraded:
+            return restored
+        size = self._size(small)
+        undone, undone_small = (
+            self.alignment.invert_in(
+                [size.window(window) for window in split(images.shape[-2:], self.backbone.windows.side_px)], images
+            )
+            for images in (degraded, small)
+        )
+        # What the small picture cannot show is the input's own, with the damage undone.
+        smooth = F.interpolate(restored - undone_small, size=degraded.shape[-2:], mode="bilinear")
+        return (undone + smooth).clamp(0, 1)
+
+    def _size(self, degraded: Tensor) -> WorkingSize:
         height, width = degraded.shape[-2:]
-        size = WorkingSize(height, width, self.working_scale, self.backbone.size_multiple)
+        return WorkingSize(height, width, self.working_scale, self.backbone.size_multiple)
+
+    def _restore(self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]) -> Tensor:
+        generators = [image_generator(image, self.seed) for image in degraded]
+        size = self._size(degraded)
         semantics = self.prior(degraded, paths)
         conditioning = self.backbone.condition(semantics, len(degraded), self.sampling.num_chains, self.guidance_scale)
         index = iter(range(self.sampling.num_steps))
@@ -117,8 +154,11 @@ class LDRPS(Restorer):
 
         run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step)
         decoded = size.leave(restore(size.enter(degraded), run))
-        restored = self.output(decoded, degraded, lambda images: size.leave(self.alignment.invert(size.enter(images))))
-        restored = restored.clamp(0, 1)
+
+        def undo_at(window: Window) -> Undo:
+            return lambda images: self._undo(images, window, size)
+
+        restored = self.output.in_windows(decoded, degraded, undo_at, self.backbone.windows.side_px).clamp(0, 1)
         if self.strength is not None:
             restored = self.strength(restored, degraded)
         if self.colorization is not None and self.colorization.is_wanted(restored):
@@ -126,3 +166,19 @@ class LDRPS(Restorer):
             conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
             restored = self.colorization(restored, self.backbone, conditioning, generators)
         return restored
+
+    def _undo(self, images: Tensor, window: Window, size: WorkingSize) -> Tensor:
+        """Take the learnt damage out of a window of the pictures, at their own size."""
+        if window.is_whole:
+            return size.leave(self.alignment.invert(size.enter(images)))
+        with self.alignment.at(size.window(window)):
+            return self.alignment.invert(images)
+
+
+def reduced(images: Tensor, max_side_px: int | None) -> Tensor:
+    """Images, shape (B, 3, H, W), whose longer side is at most so long."""
+    longer = max(images.shape[-2:])
+    if max_side_px is None or longer <= max_side_px:
+        return images
+    height, width = (max(1, round(side * max_side_px / longer)) for side in images.shape[-2:])
+    return F.interpolate(images, size=(height, width), mode="area")

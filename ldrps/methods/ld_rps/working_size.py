@@ -1,9 +1,11 @@
 """Any picture size on a network that wants multiples: enlarge, pad, restore, crop, reduce."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from modules.windows import Window
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class WorkingSize:
         """Crop and reduce what was restored to the picture's own size."""
         height, width = self._scaled
         return _resize(images[..., :height, :width], (self.height, self.width)).clamp(0, 1)
+
+    def window(self, window: Window) -> Window:
+        """A window of the picture, at any resolution, as one of what `enter` makes of it, at the same resolution."""
+        height, width = (
+            round(length * (side + -side % self.multiple) / side)
+            for length, side in zip(window.size, self._scaled, strict=True)
+        )
+        return replace(window, size=(height, width))
 
     @property
     def _scaled(self) -> tuple[int, int]:

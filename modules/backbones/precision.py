@@ -1,0 +1,44 @@
+"""Networks in low precision, and in float32 where that is not enough."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+class Precision(nn.Module):
+    """A module of pretrained networks whose precision can be lowered and, where needed, raised again."""
+
+    compute_dtype: torch.dtype | None = None
+    """What the networks compute in; None for the precision of their weights. Everything else is in float32."""
+
+    @property
+    def is_low(self) -> bool:
+        """Whether results may be not finite for want of precision."""
+        return self.compute_dtype is not None or self._weights in (torch.float16, torch.bfloat16)
+
+    @contextmanager
+    def computing(self, device: torch.device) -> Iterator[None]:
+        """Within it, networks compute in `compute_dtype`, whatever the code around it does."""
+        with torch.autocast(device.type, dtype=self.compute_dtype, enabled=self.compute_dtype is not None):
+            yield
+
+    @contextmanager
+    def in_full(self) -> Iterator[None]:
+        """Within it, weights and computation are in float32; narrowing the weights again loses nothing."""
+        compute_dtype, weights = self.compute_dtype, self._weights
+        self.compute_dtype = None
+        is_narrow = weights in (torch.float16, torch.bfloat16)
+        if is_narrow:
+            self.float()
+        try:
+            yield
+        finally:
+            self.compute_dtype = compute_dtype
+            if is_narrow:
+                self.to(weights)
+
+    @property
+    def _weights(self) -> torch.dtype:
+        return next((parameter.dtype for parameter in self.parameters()), torch.float32)

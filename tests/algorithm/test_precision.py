@@ -1,0 +1,64 @@
+"""Low precision is the networks' alone, and a step that fails in it is computed again."""
+
+import logging
+
+import pytest
+import torch
+
+from ldrps.methods.ld_rps.guidance import GuidanceSettings
+from ldrps.methods.ld_rps.sampling import SamplingSettings
+from modules.alignment.tone_curve import ToneCurve
+from modules.backbones.stable_diffusion import StableDiffusion
+from modules.losses.base import LossTerm
+from modules.losses.relative_l2 import RelativeL2
+from modules.outputs.wiener import Wiener
+from tests.builders import make_restorer
+
+SETTINGS = {
+    "sampling": SamplingSettings(num_inference_steps=4, num_refinements=0),
+    "guidance": GuidanceSettings(strength=0.5, alignment_until=1000),
+    "losses": {"fidelity": LossTerm(RelativeL2())},
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision_changes_little_and_only_the_networks(micro_folder, pictures, dtype):
+    restorer = make_restorer(micro_folder, alignment=ToneCurve(), output=Wiener(), **SETTINGS)
+    seen = {}
+    for name, part in (("unet", restorer.backbone.unet.conv_in), ("judge", restorer.output.network.layers[0])):
+        part.register_forward_hook(lambda module, given, output, name=name: seen.__setitem__(name, output.dtype))
+    whole = restorer.restore(pictures[:2], [None] * 2)
+    with torch.autocast("cpu", dtype=dtype):
+        mixed = restorer.restore(pictures[:2], [None] * 2)
+    assert seen == {"unet": dtype, "judge": torch.float32} or seen == {"unet": dtype}
+    assert mixed.dtype == torch.float32
+    assert -10 * float((mixed - whole).square().mean().log10()) > 40
+    assert not torch.equal(mixed, whole)
+    # What came before leaves no trace.
+    assert torch.equal(restorer.restore(pictures[:2], [None] * 2), whole)
+
+
+@pytest.mark.parametrize("weights", ["float32", "float16"])
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_step_that_is_not_finite_is_computed_again_in_float32(micro_folder, pictures, weights, part, caplog):
+    restorer = make_restorer(micro_folder, weights, **SETTINGS)
+    layer = restorer.backbone.unet.conv_out if part == "unet" else restorer.backbone.vae.decoder.layers[-1]
+
+    def overflow(module, given, output):
+        return output * torch.inf if output.dtype == torch.float16 else output
+
+    layer.register_forward_hook(overflow)
+    with caplog.at_level(logging.WARNING, "ldrps.precision"), torch.autocast("cpu", dtype=torch.float16):
+        restored = restorer.restore(pictures[:1], [None])
+    assert restored.isfinite().all()
+    assert "again in float32" in caplog.text
+    assert restorer.backbone.unet.dtype == getattr(torch, weights)
+
+
+def test_compiled_networks_keep_their_names(micro_folder):
+    backbone, plain = (StableDiffusion(str(micro_folder), compile_networks=flag) for flag in (True, False))
+    for each in (backbone, plain):
+        each.load()
+    assert backbone.state_dict().keys() == plain.state_dict().keys()
+    assert backbone.unet._compiled_call_impl is not None
+    assert plain.unet._compiled_call_impl is None
