@@ -15,6 +15,7 @@ from modules.networks.da_clip import load_da_clip
 from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.folder import save_sde
 from modules.sde.mean_reverting import MeanReverting
+from modules.sde.sampling import Embeddings, sample
 
 Objective = Literal["maximum_likelihood", "noise", "x0"]
 
@@ -104,33 +105,33 @@ class IRSDETraining(Training):
         target, mu, _ = self._damage(batch["image"], generators)
         timesteps = self.draw_timesteps(generators)
         noise = torch.stack([torch.randn(mu.shape[1:], generator=generator) for generator in generators]).to(mu)
-        kept = (~coins(self.embedding_dropout, generators)).float().to(mu)
-        sample = self.scheduler.add_noise(target, noise, timesteps, mu)
-        output = self.network(sample, mu, timesteps.to(mu), *self._embed(mu, kept)).float()
-        loss = self.loss(output, target, noise, sample, timesteps, mu)
+        kept = (~coins(self.embedding_dropout, generators)).to(mu)[:, None]
+        noisy = self.scheduler.add_noise(target, noise, timesteps, mu)
+        output = self.network(noisy, mu, timesteps.to(mu), *self._embed(mu, kept)).float()
+        loss = self.loss(output, target, noise, noisy, timesteps, mu)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def loss(
-        self, output: Tensor, target: Tensor, noise: Tensor, sample: Tensor, timesteps: Tensor, mu: Tensor
+        self, output: Tensor, target: Tensor, noise: Tensor, noisy: Tensor, timesteps: Tensor, mu: Tensor
     ) -> Tensor:
         """The objective, a number.
 
         Args:
             output: What the network says, shape (B, 3, H, W).
             target: Clean photos, same shape.
-            noise: The noise in the sample, same shape.
-            sample: What the network saw, same shape.
+            noise: The noise in what the network saw, same shape.
+            noisy: What the network saw, same shape.
             timesteps: Shape (B,).
             mu: Degraded photos, shape (B, 3, H, W).
         """
         scheduler = self.scheduler
         if self.objective == "x0":
-            return F.l1_loss(scheduler.predict_x0(output, sample, timesteps, mu), target)
+            return F.l1_loss(scheduler.predict_x0(output, noisy, timesteps, mu), target)
         if self.objective == "noise":
-            return F.l1_loss(scheduler.predict_noise(output, sample, timesteps, mu), noise)
-        optimum, _ = scheduler.posterior(target, sample, timesteps, mu)
-        mean, _ = scheduler.reverse_mean(output, sample, timesteps, mu)
+            return F.l1_loss(scheduler.predict_noise(output, noisy, timesteps, mu), noise)
+        optimum, _ = scheduler.posterior(target, noisy, timesteps, mu)
+        mean, _ = scheduler.reverse_mean(output, noisy, timesteps, mu)
         return F.l1_loss(mean, optimum)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -171,23 +172,15 @@ class IRSDETraining(Training):
         return target, degraded, self.degradation.words(parameters)
 
     @torch.no_grad()
-    def _embed(self, degraded: Tensor, kept: Tensor | None = None) -> tuple[Tensor | None, Tensor | None]:
-        """Content and degradation embeddings, those not kept zero; nothing without DA-CLIP."""
+    def _embed(self, degraded: Tensor, kept: Tensor | float = 1.0) -> Embeddings:
+        """What the network is told; the embeddings of photos that are not kept, shape (B, 1), are zero."""
         if not self._frozen:
-            return None, None
+            return Embeddings()
         content, degradation = self._frozen[0].to(degraded.device)(degraded)
-        if kept is None:
-            return content, degradation
-        return content * kept[:, None], degradation * kept[:, None]
+        return Embeddings(content * kept, degradation * kept)
 
-    @torch.no_grad()
     def _sample(self, mu: Tensor, generators: list[torch.Generator], num_steps: int) -> Tensor:
-        """Restored photos by the SDE's own step rule."""
+        """Photos restored by the SDE's own step rule."""
         scheduler: MeanReverting = MeanReverting.from_config(self.scheduler.config)
         scheduler.set_timesteps(num_steps)
-        embeddings = self._embed(mu)
-        sample = scheduler.initial_sample(mu, generators)
-        for timestep in scheduler.timesteps:
-            output = self.network(sample, mu, timestep.to(mu).expand(len(mu)), *embeddings).float()
-            sample = scheduler.step(output, timestep, sample, mu, generators).prev_sample
-        return sample.clamp(0, 1)
+        return sample(self.network, scheduler, mu, self._embed(mu), generators).clamp(0, 1)

@@ -124,7 +124,7 @@ class GatedBlock(nn.Module):
         self.mix = nn.Conv2d(width, 2 * width, 1)
         self.last = nn.Conv2d(width, width, 1)
         # A new block changes nothing, and its attention lets everything through.
-        nn.init.constant_(self.attend.bias, 1.0)
+        nn.init.ones_(self.attend.get_parameter("bias"))
         for layer in (self.tell, self.narrow, self.last):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
