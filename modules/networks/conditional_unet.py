@@ -71,11 +71,11 @@ class ConditionalUNet(RestorationNetwork):
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for (narrow, wide), own in zip(levels, context, strict=True):
             shrink = nn.Conv2d(narrow, wide, 4, stride=2, padding=1)
-            self.down.append(Level(narrow, narrow, time_dim, own, shrink))
-            self.up.append(Level(narrow + wide, wide, time_dim, own, enlarging(wide, narrow)))
+            self.down.append(DownLevel(narrow, time_dim, own, shrink))
+            self.up.append(UpLevel(narrow, wide, time_dim, own, enlarging(wide, narrow)))
         # The last level on either way keeps its resolution.
-        self.down[-1].resample = nn.Conv2d(*levels[-1], 3, padding=1, bias=False)
-        self.up[0].resample = nn.Conv2d(*reversed(levels[0]), 3, padding=1, bias=False)
+        self.down[-1].resample = nn.Conv2d(levels[-1][0], levels[-1][1], 3, padding=1, bias=False)
+        self.up[0].resample = nn.Conv2d(levels[0][1], width, 3, padding=1, bias=False)
         deepest = widths[-1]
         self.middle = nn.ModuleList([Block(deepest, deepest, time_dim), Block(deepest, deepest, time_dim)])
         self.middle_attention = Attention(deepest, context_dim if has_content else None)
@@ -100,19 +100,14 @@ class ConditionalUNet(RestorationNetwork):
 
         stem = self.enter(pixels)
         hidden = self.shrink(stem)
-        kept: list[Tensor] = []
+        kept: list[list[Tensor]] = []
         for level in self.down:
-            hidden = level.first(hidden, told)
-            kept.append(hidden)
-            hidden = level.attention(level.second(hidden, told), tokens)
-            kept.append(hidden)
-            hidden = level.resample(hidden)
+            hidden, *both = level(hidden, told, tokens)
+            kept.append(both)
         hidden = self.middle_attention(self.middle[0](hidden, told), tokens)
         hidden = self.middle[1](hidden, told)
-        for level in reversed(self.up):
-            hidden = level.first(torch.cat([hidden, kept.pop()], dim=1), told)
-            hidden = level.second(torch.cat([hidden, kept.pop()], dim=1), told)
-            hidden = level.resample(level.attention(hidden, tokens))
+        for level in list(self.up)[::-1]:
+            hidden = level(hidden, told, tokens, *kept.pop())
         hidden = self.final(torch.cat([self.enlarge(hidden), stem], dim=1), told)
         return self.leave(hidden)[..., :height, :width]
 
@@ -140,17 +135,39 @@ class PromptMixture(nn.Module):
         return projected
 
 
-class Level(nn.Module):
-    """Two blocks, attention, and a change of resolution; on the way up the blocks also take what was kept."""
+class DownLevel(nn.Module):
+    """Two blocks and attention, whose outputs are kept for the way up, and a change of resolution."""
 
-    def __init__(
-        self, in_channels: int, width: int, time_dim: int, context_dim: int | None, resample: nn.Module
-    ) -> None:
+    def __init__(self, width: int, time_dim: int, context_dim: int | None, resample: nn.Module) -> None:
         super().__init__()
-        self.first = Block(in_channels, width, time_dim)
-        self.second = Block(in_channels, width, time_dim)
+        self.first = Block(width, width, time_dim)
+        self.second = Block(width, width, time_dim)
         self.attention = Attention(width, context_dim)
         self.resample = resample
+
+    def forward(self, hidden: Tensor, told: Tensor, tokens: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """What goes down, and the two that are kept."""
+        first = self.first(hidden, told)
+        second = self.attention(self.second(first, told), tokens)
+        return self.resample(second), first, second
+
+
+class UpLevel(nn.Module):
+    """Two blocks, each beside what was kept on the way down, attention, and a change of resolution."""
+
+    def __init__(self, narrow: int, wide: int, time_dim: int, context_dim: int | None, resample: nn.Module) -> None:
+        super().__init__()
+        self.first = Block(narrow + wide, wide, time_dim)
+        self.second = Block(narrow + wide, wide, time_dim)
+        self.attention = Attention(wide, context_dim)
+        self.resample = resample
+
+    def forward(self, hidden: Tensor, told: Tensor, tokens: Tensor | None, first: Tensor, second: Tensor) -> Tensor:
+        """What goes up; `first` and `second` are what was kept."""
+        hidden = self.first(torch.cat([hidden, second], dim=1), told)
+        hidden = self.second(torch.cat([hidden, first], dim=1), told)
+        resampled: Tensor = self.resample(self.attention(hidden, tokens))
+        return resampled
 
 
 class Block(nn.Module):

@@ -1,6 +1,8 @@
 """What the networks of the mean-reverting SDE share."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 from diffusers import ModelMixin
 from diffusers.configuration_utils import ConfigMixin
@@ -15,6 +17,7 @@ class RestorationNetwork(ModelMixin, ConfigMixin):
     """
 
     embedding_dim: int | None = None
+    __call__: Callable[..., Any]
 
     @abstractmethod
     def forward(
