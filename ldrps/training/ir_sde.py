@@ -42,6 +42,8 @@ class IRSDETraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``ir_sde``.
+        seed: Seed of damage and noise. They depend on it and the number of the step, so that an interrupted training
+            goes on with what it would have drawn.
 
     Raises:
         ValueError: If network and `da_clip` do not go together.
@@ -65,6 +67,7 @@ class IRSDETraining(Training):
         weight_decay: float = 0.0,
         warmup_steps: int = 300,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
         if (network.embedding_dim is None) != (da_clip is None):
@@ -80,6 +83,7 @@ class IRSDETraining(Training):
         self.last_share = last_share
         self.da_clip = da_clip
         self.embedding_dropout = embedding_dropout
+        self.seed = seed
         # Frozen, so it is no submodule: checkpoints and averages leave it out.
         self._frozen: list[torch.nn.Module] = []
 
@@ -101,7 +105,7 @@ class IRSDETraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Distance to what the objective asks for."""
-        generators = self._generators(len(batch["image"]))
+        generators = self._step_generators(len(batch["image"]))
         target, mu, _ = self._damage(batch["image"], generators)
         timesteps = self.draw_timesteps(generators)
         noise = torch.stack([torch.randn(mu.shape[1:], generator=generator) for generator in generators]).to(mu)
@@ -160,6 +164,10 @@ class IRSDETraining(Training):
         last = self.scheduler.last_timestep
         drawn = integers((1, last), generators)
         return torch.where(coins(self.last_share, generators), last, drawn)
+
+    def _step_generators(self, count: int) -> list[torch.Generator]:
+        step = self.trainer.fit_loop.epoch_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
+        return generators_for(self.seed, range(step * count, (step + 1) * count))
 
     @torch.no_grad()
     def _damage(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor, list[tuple[str, ...]]]:

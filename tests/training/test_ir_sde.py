@@ -3,11 +3,14 @@
 import pytest
 import torch
 from PIL import Image
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from skimage import data as skimage_data
 
 from degradations.light.grey import Grey
 from degradations.noise.gaussian_noise import GaussianNoise
 from ldrps.cli import main
+from ldrps.data.photos import PhotoData
 from ldrps.training.ir_sde import IRSDETraining
 from modules.networks.conditional_unet import ConditionalUNet
 from modules.networks.nafnet import NAFNet
@@ -80,10 +83,10 @@ def test_either_network_learns(pictures, network, prediction_type):
     torch.manual_seed(0)
     training = make_training(network, prediction_type, objective="x0" if prediction_type == "sample" else "noise")
     training.log = lambda *arguments, **settings: None
+    training._step_generators = lambda count: generators(*range(count))
     optimizer = torch.optim.Adam(training.parameters(), lr=2e-3)
     losses = []
     for _ in range(40):
-        torch.manual_seed(0)
         loss = training.training_step({"image": pictures[..., :16, :16]}, 0)
         optimizer.zero_grad()
         loss.backward()
@@ -98,16 +101,19 @@ def test_network_and_da_clip_go_together():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, told_folder):
-    """What the recipe leaves after a few steps on pictures, and its command."""
-    folder = tmp_path_factory.mktemp("ir_sde")
-    photos = folder / "photos"
-    photos.mkdir()
+def photos(tmp_path_factory):
+    """A folder of nine small photos."""
+    photos = tmp_path_factory.mktemp("photos")
     for name in ("astronaut", "cat", "coffee"):
         for number in range(3):
             Image.fromarray(getattr(skimage_data, name)()).resize((48 + number, 40)).save(
                 photos / f"{name}{number}.png"
             )
+    return photos
+
+
+def test_the_recipe_trains_and_a_photo_is_restored(photos, tmp_path, told_folder, photo_file):
+    folder = tmp_path / "ir_sde"
     make_da_clip(folder / "da_clip", told_folder / "tokenizer")
     network = "--model.network.init_args."
     arguments = ["fit", "--config", "train/ir_sde", "--data.sources", f"[{photos}]", "--data.batch_size", "4"]
@@ -118,11 +124,6 @@ def trained(tmp_path_factory, told_folder):
     arguments += [f"{network}middle_blocks", "1", f"{network}embedding_dim", "16", "--trainer.precision", "32"]
     arguments += ["--model.da_clip", str(folder / "da_clip"), "--model.export_dir", str(folder)]
     assert main([*arguments, "--trainer.max_steps", "2"]) == 0
-    return folder, arguments
-
-
-def test_the_recipe_trains_and_a_photo_is_restored(trained, tmp_path, photo_file):
-    folder, _ = trained
     assert len(list((folder / "logs").rglob("*.png"))) > 0
     [checkpoint] = (folder / "logs").rglob("last.ckpt")
     names = torch.load(checkpoint, weights_only=False)["state_dict"]
@@ -132,10 +133,60 @@ def test_the_recipe_trains_and_a_photo_is_restored(trained, tmp_path, photo_file
     assert Image.open(tmp_path / "out" / "cat.png").size == (40, 28)
 
 
-def test_the_recipe_goes_on(trained):
-    folder, arguments = trained
-    before = NAFNet.from_pretrained(folder / "ir_sde" / "network").state_dict()["leave.weight"].clone()
-    [checkpoint] = (folder / "logs").rglob("last.ckpt")
-    assert main([*arguments, "--trainer.max_steps", "4", "--ckpt_path", str(checkpoint)]) == 0
-    after = NAFNet.from_pretrained(folder / "ir_sde" / "network").state_dict()["leave.weight"]
-    assert not torch.equal(before, after)
+class Losses(Callback):
+    """Remembers the loss of every step, and stops like a machine that fails before step `failing_at`."""
+
+    def __init__(self, failing_at=None):
+        self.failing_at, self.values = failing_at, []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == self.failing_at:
+            raise RuntimeError("the machine fails")
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.values.append(float(outputs["loss"]))
+
+
+def fit(folder, photos, losses, num_workers, checkpoint=None):
+    torch.manual_seed(0)
+    training = make_training(last_share=0.5)
+    # Whatever else the process has drawn makes no difference.
+    torch.manual_seed(checkpoint is not None)
+    saving = ModelCheckpoint(folder, every_n_train_steps=2, save_top_k=-1, filename="{step}")
+    trainer = Trainer(
+        accelerator="cpu", max_steps=8, callbacks=[losses, saving, EMAWeightAveraging(decay=0.9)], logger=False,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, use_distributed_sampler=False,
+    )  # fmt: skip
+    data = PhotoData([str(photos)], crop_size_px=32, batch_size=2, num_held_out=2, num_workers=num_workers)
+    trainer.fit(training, data, ckpt_path=checkpoint, weights_only=False)
+    return training.network.state_dict()
+
+
+@pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_interrupted_training_goes_on_with_the_same_losses(tmp_path, photos, num_workers):
+    """Six photos are three steps an epoch: one checkpoint lies inside an epoch, one at its end."""
+    whole, before, after = Losses(), Losses(failing_at=7), Losses()
+    weights = fit(tmp_path / "whole", photos, whole, num_workers)
+    with pytest.raises(RuntimeError, match="the machine fails"):
+        fit(tmp_path / "halves", photos, before, num_workers)
+    for step in (2, 6):
+        after.values.clear()
+        again = fit(tmp_path / "again", photos, after, num_workers, tmp_path / "halves" / f"step={step}.ckpt")
+        assert before.values == whole.values[:7]
+        assert after.values == whole.values[step:]
+    for name, values in weights.items():
+        torch.testing.assert_close(again[name], values)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_leaves_the_batch(tmp_path, photos):
+    training = make_training()
+    training.network.leave.bias.data.fill_(float("nan"))
+    trainer = Trainer(
+        accelerator="cpu", max_steps=3, default_root_dir=tmp_path, enable_progress_bar=False,
+        enable_model_summary=False, logger=False, enable_checkpointing=False, limit_val_batches=0,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"the loss of step 0 is nan: the batch lies in '.*not_finite-000000.pt'"):
+        trainer.fit(training, PhotoData([str(photos)], crop_size_px=32, batch_size=2, num_held_out=2))
+    [saved] = tmp_path.glob("*.pt")
+    assert torch.load(saved, weights_only=True)["image"].shape == (2, 3, 32, 32)
