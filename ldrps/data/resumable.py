@@ -70,7 +70,7 @@ class ResumableLoader(DataLoader[Any]):
         super().__init__(dataset, batch_sampler=batches, num_workers=num_workers, persistent_workers=num_workers > 0)
         self.batches = batches
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:
         """Batches, each counted."""
         for batch in super().__iter__():
             self.batches.num_done += 1
