@@ -29,7 +29,7 @@ def read_photo_list(file: Path) -> list[tuple[Path, tuple[str, ...]]]:
         ) from error
     if missing := [str(path) for path, _ in photos if not path.is_file()]:
         raise ValueError(
-            f"list of photos {str(file)!r} names {len(missing)} of {len(photos)} photos that do not exist, the first are "
+            f"list of photos {str(file)!r} names {len(missing)} of {len(photos)} photos that do not exist, first "
             f"{', '.join(missing[:3])}: paths are relative to the list"
         )
     return photos

@@ -38,7 +38,7 @@ def test_both_kinds_hold_the_photos_of_their_folder_with_captions(folder):
         (
             "list.csv",
             "path\nphotos/0.png\nphotos/9.png\n",
-            "names 1 of 2 photos that do not exist, the first are .*9.png",
+            "names 1 of 2 photos that do not exist, first .*9.png",
         ),
     ],
 )
