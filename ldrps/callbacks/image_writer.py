@@ -63,7 +63,7 @@ class ImageWriter(BasePredictionWriter):
         self._frames: dict[str, list[Tensor]] = {}
 
     def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
-        """Refuse before hours are spent, and before any process writes, what could not be written; leave out what is done."""
+        """Refuse before any process works or writes what could not be written; leave out what is done."""
         super().setup(trainer, pl_module, stage)
         if self.output is None or stage != "predict":
             return

@@ -12,16 +12,18 @@ WHEN_INTERRUPTED = "interrupted; what was written is incomplete"
 
 @dataclass(frozen=True)
 class Convert:
-    """Make a folder of an official DA-CLIP checkpoint for the prior da_clip.
+    """Make a folder of an official checkpoint of DA-CLIP or IR-SDE.
 
-    Official are daclip_ViT-B-32.pt and wild-daclip_ViT-L-14.pt. Put the folder into a
-    backbone's as da_clip, or name it with --model.prior.path.
+    DA-CLIP: daclip_ViT-B-32.pt and wild-daclip_ViT-L-14.pt. Put the folder into a backbone's as
+    da_clip, or name it with --model.prior.path. IR-SDE: universal-ir.pth and wild-ir.pth. Put the
+    DA-CLIP of the same name into the folder as da_clip, and restore with --config ir_sde
+    --model.weights FOLDER --model.num_inference_steps 100.
 
     Attributes:
         checkpoint: Checkpoint of the official release.
         output: Folder to make.
-        activation: Of the towers: gelu for CLIPs trained on LAION, quick_gelu for OpenAI's.
-        tokenizer: Folder or hub id with CLIP's tokenizer, which the priors need.
+        activation: Of DA-CLIP's towers: gelu for CLIPs trained on LAION, quick_gelu for OpenAI's.
+        tokenizer: Folder or hub id with CLIP's tokenizer, which the priors need of a DA-CLIP.
         overwrite: Write into a folder that is not empty.
     """
 

@@ -1,4 +1,4 @@
-"""Training photos, read from WebDataset shards or image folders."""
+"""Training photos, read from WebDataset shards, image folders or lists."""
 
 import io
 import json
@@ -16,6 +16,8 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, to_tensor
+from ldrps.data.photo_lists import LIST_SUFFIXES, read_photo_list
+from ldrps.data.resumable import Draw, ResumableLoader, ShuffledBatches
 
 TRAINING_SUFFIXES = IMAGE_SUFFIXES - HEIF_SUFFIXES
 
@@ -38,7 +40,7 @@ class Photos(Dataset[dict[str, Any]]):
     (one byte per channel and pixel), so that later epochs cost no decoding.
 
     Args:
-        sources: Shards (``.tar``) and folders.
+        sources: Shards (``.tar``), folders, and lists (``.csv``, ``.jsonl``).
         crop_size_px: Side of the square crops; photos with a shorter side are enlarged to it.
         aspect_jitter: The width-to-height ratio is multiplied by a factor in [1 / (1 + j), 1 + j].
         is_training: Random crop, flip and caption; otherwise the centre crop and the first caption.
@@ -61,11 +63,12 @@ class Photos(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, item: int | Draw) -> dict[str, Any]:
+        """One photo; with the seed of a `Draw`, always the same crop of it, else one by torch's random numbers."""
+        index, seed = (item, int(torch.randint(2**31, ()))) if isinstance(item, int) else item
         photo = Image.fromarray(self._decode(index))
         captions = self.records[index].captions or ("",)
-        # Lightning seeds torch per worker and epoch; the crop follows that seed.
-        rng = random.Random(int(torch.randint(2**31, ())) if self.is_training else 0)
+        rng = random.Random(seed if self.is_training else 0)
         crop = self._crop(photo, rng)
         return {"image": to_tensor(crop), "caption": rng.choice(captions) if self.is_training else captions[0]}
 
@@ -99,12 +102,14 @@ class PhotoData(LightningDataModule):
     """Photos for training, with some held out for validation.
 
     Args:
-        sources: Shards (``.tar``) and folders of images.
+        sources: Shards (``.tar``), folders of images, and lists of them (``.csv``, ``.jsonl``).
         crop_size_px: Side of the square crops.
         batch_size: Crops per step and device.
         num_held_out: Photos kept out of training, spread evenly over the sources.
         num_workers: Loader processes per device; 0 suits a machine with few cores.
         only_captioned: Leave out photos without a caption (for text-image training).
+        seed: Seed of order and crops. They depend on nothing else, so that an interrupted training goes on with the
+            photos that it would have seen.
     """
 
     def __init__(
@@ -115,6 +120,7 @@ class PhotoData(LightningDataModule):
         num_held_out: int = 256,
         num_workers: int = 0,
         only_captioned: bool = False,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.sources = list(sources)
@@ -123,6 +129,7 @@ class PhotoData(LightningDataModule):
         self.num_held_out = num_held_out
         self.num_workers = num_workers
         self.only_captioned = only_captioned
+        self.seed = seed
 
     def setup(self, stage: str) -> None:
         """Index the sources and split them."""
@@ -134,16 +141,11 @@ class PhotoData(LightningDataModule):
         self.held_out = Subset(held_out, [index for index in kept if index % stride == 0][: self.num_held_out])
         self.captions = [caption for record in training.records for caption in record.captions]
 
-    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
-        """Shuffled crops, incomplete last batch dropped."""
-        return DataLoader(
-            self.training,
-            batch_size=self.batch_size,
-            shuffle=True,
-            drop_last=True,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-        )
+    def train_dataloader(self) -> ResumableLoader:
+        """Shuffled crops, incomplete last batch dropped; each process has photos of its own."""
+        rank, world_size = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        batches = ShuffledBatches(self.training.indices, self.batch_size, self.seed, rank, world_size)
+        return ResumableLoader(self.training.dataset, batches, self.num_workers)
 
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Centre crops of the held-out photos."""
@@ -151,13 +153,24 @@ class PhotoData(LightningDataModule):
 
 
 def find_records(source: Path) -> list[Record]:
-    """List the photos of one shard or folder, sorted by name."""
+    """List the photos of one shard or folder, sorted by name, or of one list, in its order.
+
+    Raises:
+        ValueError: If the source does not exist or is damaged.
+    """
+    if source.suffix.lower() in LIST_SUFFIXES and source.is_file():
+        return [Record(path, 0, path.stat().st_size, captions) for path, captions in read_photo_list(source)]
     if source.suffix == ".tar" and source.is_file():
-        return _shard_records(source)
+        try:
+            return _shard_records(source)
+        except (tarfile.TarError, json.JSONDecodeError) as error:
+            raise ValueError(f"shard {str(source)!r} is damaged or cut off ({error}): fetch it again") from error
     if source.is_dir():
         files = sorted(path for path in source.rglob("*") if path.suffix.lower() in TRAINING_SUFFIXES)
         return [Record(path, 0, path.stat().st_size, _side_captions(path)) for path in files]
-    raise ValueError(f"training source {str(source)!r} is neither a .tar shard nor a folder")
+    raise ValueError(
+        f"training source {str(source)!r} is neither a .tar shard, nor a folder, nor a .csv or .jsonl list"
+    )
 
 
 def _shard_records(shard: Path) -> list[Record]:

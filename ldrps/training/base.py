@@ -1,6 +1,7 @@
 """What the trainings of the embedded models share."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -50,6 +51,27 @@ class Training(LightningModule):
     def on_validation_end(self) -> None:
         """Training goes on with its own random numbers."""
         torch.set_rng_state(self._random_state)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Remember the batch, in case its loss is not finite."""
+        self._batch = batch
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        """Stop before a loss that is not finite spoils the weights.
+
+        Raises:
+            ValueError: If it is; the batch has been saved.
+        """
+        if bool(loss.isfinite()):
+            return
+        folder = Path(self.trainer.log_dir or self.trainer.default_root_dir)
+        file = folder / f"not_finite-{self.global_step:06d}.pt"
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(self._batch, file)
+        raise ValueError(
+            f"the loss of step {self.global_step} is {loss.item()}: the batch lies in {str(file)!r} "
+            "(torch.load); go on from the last checkpoint with a lower model.learning_rate or trainer.precision 32"
+        )
 
     def on_train_end(self) -> None:
         """Export once, with the averaged weights if a callback put them in place."""

@@ -216,7 +216,7 @@ class Foreign:
         ("missing", "does not exist"),
         ("foreign", "holds more than weights"),
         ("damaged", "is damaged or"),
-        ("other", "is not a DA-CLIP's: it lacks"),
+        ("other", "it looks like something else, with ['conv.weight']"),
         ("list", "holds no state dict"),
     ],
 )

@@ -123,7 +123,7 @@ def test_held_out_photos_are_never_trained_on_and_captions_can_be_required(shard
 
 
 def test_missing_sources_are_named():
-    with pytest.raises(ValueError, match=r"'none.tar' is neither a .tar shard nor a folder"):
+    with pytest.raises(ValueError, match=r"'none.tar' is neither a .tar shard, nor a folder"):
         PhotoData(["none.tar"]).setup("fit")
 
 

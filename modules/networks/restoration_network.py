@@ -1,0 +1,42 @@
+"""What the networks of the mean-reverting SDE share."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from diffusers import ModelMixin
+from diffusers.configuration_utils import ConfigMixin
+from torch import Tensor
+
+
+class RestorationNetwork(ModelMixin, ConfigMixin):
+    """Sees a noisy sample and the degraded image, and says what its training asked for: the noise or the clean image.
+
+    Attributes:
+        embedding_dim: Width of the DA-CLIP embeddings it takes; None if it takes none.
+    """
+
+    embedding_dim: int | None = None
+    __call__: Callable[..., Any]
+
+    @abstractmethod
+    def forward(
+        self,
+        sample: Tensor,
+        degraded: Tensor,
+        timesteps: Tensor,
+        content: Tensor | None = None,
+        degradation: Tensor | None = None,
+    ) -> Tensor:
+        """Predict.
+
+        Args:
+            sample: Images at their timestep, shape (B, 3, H, W), any H and W.
+            degraded: Degraded images, the SDE's mean, same shape.
+            timesteps: Shape (B,).
+            content: DA-CLIP's content embeddings, shape (B, embedding_dim), not normalised; None without DA-CLIP.
+            degradation: DA-CLIP's degradation embeddings, shape (B, embedding_dim), not normalised.
+
+        Returns:
+            The prediction, same shape as `sample`, not clipped.
+        """

@@ -1,0 +1,51 @@
+"""Sampling with the mean-reverting SDE."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from modules.networks.restoration_network import RestorationNetwork
+from modules.sde.mean_reverting import MeanReverting
+
+
+class Embeddings(NamedTuple):
+    """What DA-CLIP says of degraded images, each shape (B, D) and not normalised; None without DA-CLIP."""
+
+    content: Tensor | None = None
+    degradation: Tensor | None = None
+
+
+@torch.no_grad()
+def sample(
+    network: RestorationNetwork,
+    scheduler: MeanReverting,
+    degraded: Tensor,
+    embeddings: Embeddings,
+    generators: list[torch.Generator],
+    observe: Callable[[float, Tensor], None] = lambda timestep, x0_prediction: None,
+) -> Tensor:
+    """Lead degraded images back to clean ones.
+
+    Args:
+        network: Predicts what the scheduler's prediction type says.
+        scheduler: The SDE, its step rule and the timesteps to visit.
+        degraded: Shape (B, 3, H, W), range [0, 1]; the mean that the SDE reverts to.
+        embeddings: What the network is told about them.
+        generators: One an image.
+        observe: Sees timestep and x0 prediction of every step.
+
+    Returns:
+        The sample at timestep 0, same shape, not clipped.
+
+    References:
+        Luo et al. 2023, Image Restoration with Mean-Reverting Stochastic Differential Equations, Algorithm 2.
+    """
+    images = scheduler.initial_sample(degraded, generators)
+    for timestep in scheduler.timesteps:  # T, ..., 1
+        output = network(images, degraded, timestep.to(degraded).expand(len(degraded)), *embeddings).float()
+        step = scheduler.step(output, timestep, images, degraded, generators)
+        observe(float(timestep), step.pred_original_sample)
+        images = step.prev_sample
+    return images

@@ -1,0 +1,106 @@
+"""IR-SDE as a restorer: one image, one result; its step rules and its complaints."""
+
+import shutil
+
+import pytest
+import torch
+
+from ldrps.cli import main
+from ldrps.configuration.presets import load_preset
+from ldrps.methods.ir_sde.ir_sde import IRSDE
+from modules.networks.nafnet import NAFNet
+from modules.sde.folder import save_sde
+from modules.sde.mean_reverting import MeanReverting
+from tests.da_clip import make_da_clip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, told_folder):
+    """Weights of a network that has something to say, and a DA-CLIP beside them."""
+    made = tmp_path_factory.mktemp("sde")
+    torch.manual_seed(0)
+    network = NAFNet((8, 16), (1,), 1, (1,), time_dim=16, embedding_dim=16)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    save_sde(made / "ir_sde", network, MeanReverting(prediction_type="sample"))
+    make_da_clip(made / "da_clip", told_folder / "tokenizer")
+    return made / "ir_sde"
+
+
+def make(folder, **settings) -> IRSDE:
+    restorer = IRSDE(str(folder), **settings)
+    restorer.load()
+    return restorer
+
+
+@pytest.mark.parametrize("step_rule", ["posterior", "euler", "ode"])
+def test_a_batch_of_four_equals_four_single_runs_in_any_order(folder, pictures, step_rule):
+    restorer = make(folder, step_rule=step_rule)
+    together = restorer.restore(pictures, [None] * 4)
+    assert together.shape == pictures.shape
+    assert 0 <= float(together.min()) <= float(together.max()) <= 1
+    alone = torch.cat([restorer.restore(image[None], [None]) for image in pictures])
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+    backward = restorer.restore(pictures.flip(0), [None] * 4).flip(0)
+    torch.testing.assert_close(together, backward, atol=1e-4, rtol=0)
+
+
+def test_every_setting_has_its_effect(folder, pictures):
+    first = make(folder).restore(pictures[:1], [None])
+    assert torch.equal(make(folder).restore(pictures[:1], [None]), first)
+    for settings in (
+        {"seed": 1},
+        {"num_inference_steps": 20},
+        {"step_rule": "euler"},
+        {"step_rule": "ode"},
+        {"has_embeddings": False},
+    ):
+        assert not torch.allclose(make(folder, **settings).restore(pictures[:1], [None]), first, atol=1e-4)
+
+
+def test_one_step_is_the_networks_own_prediction(folder, pictures):
+    restorer = make(folder, num_inference_steps=1)
+    steps = []
+    restored = restorer.restore(pictures, [None] * 4, steps.append)
+    assert [(step.index, step.count, step.timestep) for step in steps] == [(0, 1, 100.0)]
+    torch.testing.assert_close(steps[0].images(), restored, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (31, 17)])
+def test_any_size(folder, size):
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    restored = make(folder).restore(image, [None])
+    assert restored.shape == image.shape
+    assert bool(restored.isfinite().all())
+
+
+def test_the_fingerprint_tells_weights_apart(folder):
+    whole, without = make(folder).weights_sha256(), make(folder, has_embeddings=False).weights_sha256()
+    assert whole == make(folder, seed=3).weights_sha256() != without
+
+
+def test_what_is_missing_or_does_not_fit_is_named(folder, tmp_path, told_folder):
+    with pytest.raises(ValueError, match="holds no IR-SDE weights: train them with"):
+        make(tmp_path)
+    with pytest.raises(ValueError, match="num_inference_steps=0 must be at least 1"):
+        IRSDE(num_inference_steps=0)
+    with pytest.raises(ValueError, match="num_inference_steps=101 must lie between 1 and 100"):
+        make(folder, num_inference_steps=101)
+    make_da_clip(tmp_path / "wide", told_folder / "tokenizer", width=32)
+    with pytest.raises(ValueError, match="gives embeddings of 32 numbers, but the network takes 16"):
+        make(folder, da_clip=str(tmp_path / "wide"))
+    shutil.copytree(folder, tmp_path / "alone" / "ir_sde")
+    with pytest.raises(ValueError, match="no DA-CLIP lies in"):
+        make(tmp_path / "alone" / "ir_sde")
+    (tmp_path / "alone" / "ir_sde" / "network" / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read"):
+        make(tmp_path / "alone" / "ir_sde")
+
+
+def test_the_preset_and_the_harness(folder, tmp_path, pairs_folder, capfd):
+    restorer = load_preset("ir_sde", weights=str(folder), num_inference_steps=3)
+    assert isinstance(restorer, IRSDE)
+    arguments = ["test", "--config", "ir_sde", "--pairs", str(pairs_folder), "-o", str(tmp_path / "run")]
+    arguments += ["--protocol", "ir_sde", "--model.weights", str(folder), "--no-baselines", "--device", "cpu"]
+    assert main([*arguments, "--model.num_inference_steps", "2"]) == 0
+    assert "ir_sde" in capfd.readouterr().out
