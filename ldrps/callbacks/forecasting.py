@@ -58,7 +58,9 @@ class Forecasting(Callback):
             return
         sizes, too_large = sizes_of([file for file, _ in data.files], data.max_pixels)
         with trainer.precision_plugin.predict_step_context():
-            forecast = plan(pl_module, sizes, self._speeds, data.batch_size)
+            # How many "auto" takes together is only known while it runs; a batch costs no more than its images.
+            batch_size = 1 if data.batch_size == "auto" else data.batch_size
+            forecast = plan(pl_module, sizes, self._speeds, batch_size)
         if forecast.seconds is not None:
             # Processes share the pictures.
             forecast = replace(forecast, seconds=forecast.seconds / trainer.world_size)

@@ -30,7 +30,7 @@ HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 IMAGE_SUFFIXES = HEIF_SUFFIXES | {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """File name endings that are taken for pictures when a folder is given."""
 
-MAX_PIXELS = 4_000_000
+MAX_PIXELS = 64_000_000
 """Larger pictures are refused instead of exhausting the memory, unless a setting says otherwise."""
 
 
@@ -49,7 +49,7 @@ class Picture:
     original: Original = Original()
 
 
-def read_picture(path: Path, max_pixels: int = 64_000_000) -> Picture:
+def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file as upright RGB.
 
     The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16 bits scaled by 65535, transparency

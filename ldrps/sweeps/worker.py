@@ -101,7 +101,7 @@ class Worker:
             nested = settings()
             only_method(nested)
             with (folder / "output.txt").open("a") as stream, redirect_stdout(stream), redirect_stderr(stream):
-                images = lightning_cli.run("test", nested, changes, self.parts)
+                images = lightning_cli.run("test", nested, changes, parts=self.parts)
             failed = [image for image in images if image.error is not None]
             if failed:
                 error = f"{len(failed)} of {len(images)} images failed, the first: {failed[0].error}"

@@ -26,7 +26,7 @@ def zero_bytes(path):
 
 
 def too_wide(path):
-    Image.new("L", (20_000, 300)).save(path)
+    Image.new("1", (20_000, 4_000)).save(path)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def too_wide(path):
         (not_an_image, "is not a picture that can be read"),
         (truncated, "is damaged or cut short"),
         (zero_bytes, "is empty (0 bytes)"),
-        (too_wide, "20000 x 300 pixels, more than max_pixels"),
+        (too_wide, "20000 x 4000 pixels, more than max_pixels"),
     ],
 )
 def test_an_unreadable_file_is_named_and_the_others_are_finished(restore, tmp_path, make, sentence):

@@ -110,7 +110,7 @@ def test_a_plan_restores_and_writes_nothing(tmp_path, micro_folder, capfd, monke
     assert re.search(
         r"plan: 1 picture of 1\.2 megapixels: about 37 s on cpu, \d+\.\d of \d+\.\d GiB of memory", printed
     )
-    assert "plan: 1 too large (max_pixels=4000000)" in printed
+    assert "plan: 1 too large (max_pixels=64000000)" in printed
     assert "panorama.png (30000 x 10000)" in printed
     assert sorted(tmp_path.rglob("*.png")) == before
     # The machine is known now, and a limit that is lifted costs hours, which are said.
