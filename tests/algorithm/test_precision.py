@@ -25,7 +25,7 @@ SETTINGS = {
 def test_mixed_precision_changes_little_and_only_the_networks(micro_folder, pictures, dtype):
     restorer = make_restorer(micro_folder, alignment=ToneCurve(), output=Wiener(), **SETTINGS)
     seen = {}
-    for name, part in (("unet", restorer.backbone.unet.conv_in), ("judge", restorer.output.network.layers[0])):
+    for name, part in (("unet", restorer.backbone.unet.conv_in), ("judge", restorer.output.noise.network.layers[0])):
         part.register_forward_hook(lambda module, given, output, name=name: seen.__setitem__(name, output.dtype))
     whole = restorer.restore(pictures[:2], [None] * 2)
     with torch.autocast("cpu", dtype=dtype):

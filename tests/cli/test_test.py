@@ -124,7 +124,7 @@ def test_several_methods_share_one_table_and_protocols_choose_the_measures(
 ):
     other = tmp_path / "strong.yaml"
     settings = yaml.safe_load((Path(__file__).parents[2] / "configs" / "restore" / "blind.yaml").read_text())
-    settings["model"]["init_args"]["guidance"]["strength"] = 0.3
+    settings["model"]["init_args"]["output"] = "modules.outputs.decoded.Decoded"
     other.write_text(yaml.safe_dump(settings))
     run = tmp_path / "run"
     chosen = ("--config", "blind", "--config", other, "--no-baselines", "--protocol", "ir_sde")

@@ -170,7 +170,7 @@ def test_convert_makes_a_folder_that_a_restoration_uses(tmp_path, told_folder, c
     assert "no DA-CLIP lies in" in capfd.readouterr().err
     make_da_clip(folder / "da_clip", told_folder / "tokenizer")
     assert main(arguments) == 0
-    assert (tmp_path / "out" / "cat.png").is_file()
+    assert (tmp_path / "out" / "cat.jpg").is_file()
 
 
 def test_another_networks_checkpoint_is_named(tmp_path, capfd):

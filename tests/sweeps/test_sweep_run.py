@@ -246,13 +246,14 @@ def test_parts_that_stay_loaded_change_nothing(clean, micro_folder, tmp_path):
     protocol = sweep_file(tmp_path, WEIGHTS).with_name("psnr.yaml")
     constants = {"clean": [str(clean)], "suite": ["low_light"], "protocol": str(protocol)}
     constants["model.backbone.path"] = str(micro_folder)
+    constants["model.output"] = "modules.outputs.wiener.Wiener"
     for kept, order in ((parts, (0, 1)), (None, (1,))):
         for number, refinements in enumerate(order):
             folder = tmp_path / f"{kept is None}{number}"
             settings, changes = make_run(
                 {**constants, "model.sampling.num_refinements": refinements, "model.sampling.strength": 0.5}, folder
             )
-            lightning_cli.run("test", settings(), changes, kept)
+            lightning_cli.run("test", settings(), changes, parts=kept)
             lines = map(json.loads, (folder / "results.jsonl").read_text().splitlines())
             result = [(row["suite"], row["name"], row["restorer"], row["metrics"]) for row in lines]
             assert seen.setdefault(refinements, result) == result

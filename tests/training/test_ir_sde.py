@@ -132,7 +132,7 @@ def test_the_recipe_trains_and_a_photo_is_restored(photos, tmp_path, told_folder
     assert all(name.startswith("network.") for name in names)
     arguments = ["restore", str(photo_file), "--config", "ir_sde", "--model.weights", str(folder / "ir_sde")]
     assert main([*arguments, "-o", str(tmp_path / "out"), "--device", "cpu", "--trajectory", "3"]) == 0
-    assert Image.open(tmp_path / "out" / "cat.png").size == (40, 28)
+    assert Image.open(tmp_path / "out" / "cat.jpg").size == (40, 28)
 
 
 class Losses(Callback):

@@ -72,7 +72,9 @@ def test_the_python_lines_make_the_same_picture_as_the_page(sessions, photo_file
     assert len(lines.strip().splitlines()) == 3
     exec(lines, {})  # what the page offers to copy
     there = np.asarray(Image.open(tmp_path / "restored.png"))
-    assert np.abs(there.astype(int) - np.asarray(Image.open(work.cards[0].result)).astype(int)).max() <= 1
+    # The page keeps the photo's format, which is JPEG; the lines write PNG.
+    here = np.asarray(Image.open(work.cards[0].result))
+    assert np.abs(there.astype(int) - here.astype(int)).mean() < 3
 
 
 def test_a_wrong_choice_is_one_sentence():
