@@ -71,7 +71,7 @@ def test_every_verb_tells_the_version(verb, capsys):
         (["restore", "a.png", "--model.sampling.num_inferense_steps", "30"], "--model.sampling.num_inference_steps?"),
         (["restore", "a.png", "--model.sampling.num_inferense_steps=30"], "--model.sampling.num_inference_steps?"),
         (["restore", "a.png", "--sampling.num_inference_steps", "30"], "--model.sampling.num_inference_steps?"),
-        (["restore", "a.png", "--model.output.strid_px", "2"], "--model.output.stride_px?"),
+        (["restore", "a.png", "--model.output.num_view", "2"], "--model.output.num_views?"),
         (["restore", "a.png", "--trainer.precison", "32"], "--trainer.precision?"),
         (["predict", "--config", "blind", "--data.inputs=[a.png]", "--data.batchsize=2"], "--data.batch_size?"),
         (["caption", "a.png", "--prior.num_caption", "2"], "--prior.num_captions?"),
@@ -157,7 +157,7 @@ def test_several_configs_of_restore_merge_and_text_is_still_looked_for(tmp_path,
     with pytest.raises(SystemExit):
         main(["restore", "a.png", "--config", "best", "--config", str(tmp_path / "mine.yaml"), "--print_config"])
     model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
-    assert (model["guidance_scale"], model["output"]["init_args"]["stride_px"]) == (7.0, 1)
+    assert (model["guidance_scale"], model["output"]["init_args"]["num_views"]) == (7.0, 8)
     assert model["prior"]["class_path"] == "modules.priors.auto.Auto"
 
 
