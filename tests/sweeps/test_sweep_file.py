@@ -32,7 +32,7 @@ def test_every_shipped_file_is_a_sweep_and_names_presets_that_exist(name):
     sweep = read_sweep(name)
     assert sweep.name == name
     assert "suite" in sweep.constants
-    for preset in presets_of(sweep) - {"ir_sde"}:  # That preset comes with its method.
+    for preset in presets_of(sweep):
         assert find_preset(preset).is_file()
     # W&B's own check, and what it sends, are the same sweep again.
     sent = yaml.safe_load(yaml.safe_dump(_validate_config_and_fill_distribution(sweep.for_wandb())))
