@@ -32,6 +32,7 @@ def here(tmp_path, monkeypatch, micro_folder):
     """An empty folder to work in, where every run uses the micro pipeline and few steps."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("WANDB_MODE", "disabled")
     given = Restore.settings
 
     def quick(options):
@@ -77,6 +78,8 @@ def test_the_tutorial_runs_as_it_stands_there(tutorial, here, micro_folder, capf
         assert mark.startswith("run"), f"a block of {tutorial} is neither run nor says why not: {code}"
         wanted = mark.removeprefix("run").removeprefix(": ")
         prepare(wanted, code, here, micro_folder)
+        if language == "yaml":
+            continue
         if language == "python":
             exec(code, names)  # what the page tells people to run
             continue
