@@ -101,13 +101,11 @@ class Forecasting(Callback):
             seconds = done[largest].seconds
             self._speeds.add(Measurement(pixels[largest], seconds, self._memory.peak_bytes, together))
 
-    def teardown(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
+    def teardown(self, trainer: Trainer, pl_module: Restorer, stage: Any) -> None:
         """Stop watching."""
         self._watching.close()
 
-    def on_exception(self, trainer: Trainer, pl_module: Restorer, exception: BaseException) -> None:
-        """Stop watching."""
-        self._watching.close()
+    on_exception = teardown  # type: ignore[assignment]
 
 
 def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, int]], list[str]]:
