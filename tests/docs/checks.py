@@ -96,6 +96,8 @@ def check_command(line):
 def check_line(line, is_marked):
     """A line of a block for the shell: a command of ours, or one that the block says is not run."""
     line = line.removeprefix("$ ").replace("$prior", "da_clip").strip()
+    if line.startswith("#"):
+        return
     if line.startswith("ldrps "):
         check_command(line)
     elif line.startswith("make "):
