@@ -190,7 +190,13 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
     Example:
         >>> list(differences({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 2, "d": None}))
         ['a is 1 there and 2 here', 'c is only there']
+        >>> list(differences({"a": [{"b": 1}, 2]}, {"a": [{"b": 3, "c": None}, 2]}))
+        ['a[0].b is 1 there and 3 here']
     """
+    if is_list_of_parts(old) and is_list_of_parts(new) and len(old) == len(new):
+        for number, values in enumerate(zip(old, new, strict=True)):
+            yield from differences(*values, f"{path}[{number}]")
+        return
     if not (isinstance(old, dict) and isinstance(new, dict)):
         if old != new:
             yield f"{path} is {json.dumps(old)} there and {json.dumps(new)} here"
@@ -201,3 +207,8 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
             yield f"{inner} is only {'there' if name in old else 'here'}"
         else:
             yield from differences(old.get(name), new.get(name), inner)
+
+
+def is_list_of_parts(value: Any) -> bool:
+    """Whether it is a list of settings by name, such as callbacks or the steps of a sequence."""
+    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
