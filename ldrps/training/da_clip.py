@@ -95,7 +95,9 @@ class DACLIPTraining(Training):
             clean = self.network.image_embedding(batch["image"])
         losses = {
             "caption": self._caption_loss(content, batch["caption"]),
-            "word": -(self._word_targets(words) * self._word_log_probabilities(degradation)).sum(dim=1).mean(),
+            "word": -(word_targets(words, self.words).to(self.device) * self._word_log_probabilities(degradation))
+            .sum(dim=1)
+            .mean(),
             "content": (content - clean).abs().mean() / clean.abs().mean(),
         }
         for name, loss in losses.items():
@@ -110,7 +112,7 @@ class DACLIPTraining(Training):
         content, degradation = self.network(degraded)
         clean = self.network.image_embedding(batch["image"])
         likeliest = self._word_log_probabilities(degradation).argmax(dim=1)
-        hits = self._word_targets(words).gather(1, likeliest[:, None]) > 0
+        hits = word_targets(words, self.words).to(self.device).gather(1, likeliest[:, None]) > 0
         plain = self.network.image_embedding(degraded)
         figures = {
             "val/word_accuracy": hits.float().mean(),
@@ -128,11 +130,6 @@ class DACLIPTraining(Training):
         parameters = self.degradation.sample_parameters(generators)
         degraded = self.degradation.degrade(images.float(), parameters)
         return degraded, [own or (CLEAN,) for own in self.degradation.words(parameters)]
-
-    def _word_targets(self, words: Sequence[Sequence[str]]) -> Tensor:
-        """Spread evenly over the words of each photo, shape (B, words); nothing for words that are not asked for."""
-        counts = torch.tensor([[float(word in own) for word in self.words] for own in words], device=self.device)
-        return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
 
     def _word_log_probabilities(self, degradation: Tensor) -> Tensor:
         texts = [self.word_template.format(word) for word in self.words]
@@ -153,3 +150,14 @@ class DACLIPTraining(Training):
         matches = F.one_hot(own, len(distinct)).float().T
         by_text = -(matches / matches.sum(dim=1, keepdim=True) * torch.log_softmax(similarity.T, dim=1)).sum(dim=1)
         return (F.cross_entropy(similarity, own) + by_text.mean()) / 2
+
+
+def word_targets(words: Sequence[Sequence[str]], known: Sequence[str]) -> Tensor:
+    """Spread evenly over the words of each photo, shape (B, known words); nothing for words that are not asked for.
+
+    Example:
+        >>> word_targets([("noise", "rain"), ("fog",)], ["clean", "noise", "rain"]).tolist()
+        [[0.0, 0.5, 0.5], [0.0, 0.0, 0.0]]
+    """
+    counts = torch.tensor([[float(word in own) for word in known] for own in words])
+    return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)

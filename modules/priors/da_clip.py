@@ -86,6 +86,8 @@ class DACLIP(Prior):
             ValueError: If an image is too small for the image tower.
         """
         content, degradation = self.network(degraded)
+        if self.network.detail is not None:
+            degradation = degradation + self.network.detail(degraded)
         similarity = F.normalize(content, dim=1) @ self.caption_embeddings.T
         nearest = similarity.topk(min(self.num_captions, len(self.captions)), dim=1).indices.tolist()
         words = [
@@ -105,7 +107,7 @@ class DACLIP(Prior):
         """Probability of each damage word, the likeliest first.
 
         Args:
-            degradation: Degradation embeddings, shape (B, D).
+            degradation: What `DACLIPModel.damage` says, shape (B, D).
         """
         logits = self.network.logit_scale.exp() * F.normalize(degradation, dim=1) @ self.word_embeddings.T
         rows = logits.softmax(dim=1).tolist()

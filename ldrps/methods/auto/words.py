@@ -51,7 +51,7 @@ class Words(Choice):
         """See `Choice.forward`; of images that are smaller than a patch nothing is known."""
         if min(degraded.shape[-2:]) < self.prior.network.patch_size:
             return [None] * len(degraded)
-        return [self._choose(words) for words in self.prior.probabilities(self.prior.network(degraded)[1])]
+        return [self._choose(words) for words in self.prior.probabilities(self.prior.network.damage(degraded))]
 
     def _choose(self, words: Mapping[str, float]) -> Chosen | None:
         shares = {
