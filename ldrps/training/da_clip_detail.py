@@ -76,7 +76,7 @@ class DACLIPDetailTraining(Training):
         said = [self.network.detail.look(self._crop(degraded, generators)) for _ in range(self.num_crops)]
         with torch.no_grad():
             _, degradation = self.network(degraded)
-        loss = self._loss(degradation + torch.stack(said).mean(dim=0), targets)
+        loss = self._loss(F.normalize(degradation, dim=1) + torch.stack(said).mean(dim=0), targets)
         self.log("train/word", loss, prog_bar=True)
         return loss
 

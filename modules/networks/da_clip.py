@@ -151,7 +151,12 @@ class DACLIPModel(PreTrainedModel):
             images: Shape (B, 3, H, W), range [0, 1].
         """
         _, degradation = self(images)
-        return degradation if self.detail is None else degradation + self.detail(images)
+        return self.with_detail(degradation, images)
+
+    def with_detail(self, degradation: Tensor, images: Tensor) -> Tensor:
+        """`damage` of images whose degradation embedding, shape (B, D), is known."""
+        # Only directions count for words, and both shall have a say.
+        return degradation if self.detail is None else F.normalize(degradation, dim=1) + self.detail(images)
 
     def image_embedding(self, images: Tensor) -> Tensor:
         """What the frozen CLIP alone says of each image, shape (B, D).

@@ -86,13 +86,12 @@ class DACLIP(Prior):
             ValueError: If an image is too small for the image tower.
         """
         content, degradation = self.network(degraded)
-        if self.network.detail is not None:
-            degradation = degradation + self.network.detail(degraded)
+        damage_embedding = self.network.with_detail(degradation, degraded)
         similarity = F.normalize(content, dim=1) @ self.caption_embeddings.T
         nearest = similarity.topk(min(self.num_captions, len(self.captions)), dim=1).indices.tolist()
         words = [
             [word for word, probability in own.items() if probability >= self.min_probability]
-            for own in self.probabilities(degradation)
+            for own in self.probabilities(damage_embedding)
         ]
         damage = [", ".join(word for word in own if word != CLEAN) if self.names_damage else "" for own in words]
         return Semantics(
