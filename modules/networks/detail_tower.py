@@ -1,14 +1,16 @@
 """What crops of a photo at its own resolution say of its damage."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class DetailTower(nn.Module):
     """Convolutions on crops of the full resolution, where coding, rain and fine noise are seen.
 
-    It has no normalisation, which would hide how strong noise is; the mean and the spread of its features over a crop
-    go through two linear layers, the last of which is zero before training.
+    They see the crop and, enlarged, how each pixel differs from its neighbours. Nothing is normalised, which would hide
+    how strong noise is; mean and log-variance of the features of every resolution over a crop go through two linear
+    layers, the last of which is zero before training.
 
     Args:
         embedding_dim: Width D of what it says.
@@ -27,19 +29,17 @@ class DetailTower(nn.Module):
         super().__init__()
         self.crop_px = crop_px
         self.grid = grid
-        layers: list[nn.Module] = []
-        before = 3
+        self.levels = nn.ModuleList()
+        before = 6
         for number, width in enumerate(widths):
-            stride = 1 if number == 0 else 2
-            layers += [nn.Conv2d(before, width, 3, stride, padding=1), nn.GELU()]
-            layers += [nn.Conv2d(width, width, 3, padding=1), nn.GELU()]
-            before = width
-        self.layers = nn.Sequential(*layers)
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d):
+            convolutions = (nn.Conv2d(before, width, 3, min(2, number + 1), 1), nn.Conv2d(width, width, 3, 1, 1))
+            for convolution in convolutions:
                 # Torch's own start lets what is seen fade from layer to layer, which norms would make good.
-                nn.init.kaiming_normal_(layer.weight)
-        self.hidden = nn.Sequential(nn.Linear(2 * before, 2 * before), nn.GELU())
+                nn.init.kaiming_normal_(convolution.weight)
+            self.levels.append(nn.Sequential(convolutions[0], nn.GELU(), convolutions[1], nn.GELU()))
+            before = width
+        num_features = 2 * sum(widths)
+        self.hidden = nn.Sequential(nn.Linear(num_features, 2 * before), nn.GELU())
         self.projection = nn.Linear(2 * before, embedding_dim)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -58,10 +58,16 @@ class DetailTower(nn.Module):
         Args:
             crops: Shape (B, 3, h, w), range [0, 1].
         """
-        # Photos centre at a half; the factor brings faint noise to the size of what layers are initialised for.
-        features = self.layers(4 * (crops.to(self.projection.weight.dtype) - 0.5)).flatten(2)
-        spread = features.var(dim=2, unbiased=False).add(1e-6).sqrt()
-        said: Tensor = self.projection(self.hidden(torch.cat([features.mean(dim=2), spread], dim=1)))
+        crops = crops.to(self.projection.weight.dtype)
+        fine = crops - F.avg_pool2d(crops, 3, 1, 1, count_include_pad=False)
+        # Bright and dark, and faint noise, come to the size of what layers are initialised for.
+        hidden = torch.cat([4 * (crops - 0.5), 16 * fine], dim=1)
+        facts = []
+        for level in self.levels:
+            hidden = level(hidden)
+            variance = hidden.flatten(2).var(dim=2, unbiased=False)
+            facts += [hidden.flatten(2).mean(dim=2), (variance + 1e-4).log() / 2]
+        said: Tensor = self.projection(self.hidden(torch.cat(facts, dim=1)))
         return said
 
 
