@@ -188,6 +188,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """Name the differences between two settings.
 
     A setting that only one of two versions knows is no difference where it is null, which leaves things as they were.
+    Lists are looked into where something in them has settings by name.
 
     Example:
         >>> list(differences({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 2, "d": None}))
@@ -195,9 +196,12 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         >>> list(differences({"a": [{"b": 1}, 2]}, {"a": [{"b": 3, "c": None}, 2]}))
         ['a[0].b is 1 there and 3 here']
     """
-    if is_list_of_parts(old) and is_list_of_parts(new) and len(old) == len(new):
-        for number, values in enumerate(zip(old, new, strict=True)):
-            yield from differences(*values, f"{path}[{number}]")
+    if isinstance(old, list) and isinstance(new, list) and any(isinstance(value, dict) for value in [*old, *new]):
+        if len(old) != len(new):
+            yield f"{path} has {len(old)} entries there and {len(new)} here"
+            return
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from differences(*pair, f"{path}[{index}]")
         return
     if not (isinstance(old, dict) and isinstance(new, dict)):
         if old != new:
@@ -209,8 +213,3 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
             yield f"{inner} is only {'there' if name in old else 'here'}"
         else:
             yield from differences(old.get(name), new.get(name), inner)
-
-
-def is_list_of_parts(value: Any) -> bool:
-    """Whether it is a list of settings by name, such as callbacks or the steps of a sequence."""
-    return isinstance(value, list) and any(isinstance(part, dict) for part in value)

@@ -10,6 +10,7 @@ from typing import Any
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
+from ldrps.callbacks.forecasting import Forecasting
 from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.commands.browser.choices import Choices
 from ldrps.commands.browser.findings import findings
@@ -177,6 +178,19 @@ class Watch(Callback):
         for module in pl_module.children():
             if isinstance(module, Prior):
                 module.register_forward_hook(self._listen)
+
+    def on_predict_epoch_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """Show the plan; what needs more memory than there is would end this server, and is refused with it.
+
+        Raises:
+            ValueError: If it does.
+        """
+        [forecast] = [callback.forecast for callback in trainer.callbacks if isinstance(callback, Forecasting)]
+        if forecast is None:
+            return
+        if forecast.peak_bytes is not None and forecast.peak_bytes > forecast.free_bytes:
+            raise ValueError(forecast.sentence())
+        self.work.report(forecast.sentence(), 0.0)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: Restorer, outputs: Sequence[Outcome], *batch: Any, **indices: Any
