@@ -73,6 +73,7 @@ class Restorer(LightningModule, ABC):
         name: What results call it.
         metrics: What a test measures; None measures the usual.
         rows: What a test has measured so far.
+        remarks: What the last call of `restore` has to say of each image; empty where it says nothing of any.
     """
 
     is_baseline = False
@@ -85,6 +86,7 @@ class Restorer(LightningModule, ABC):
         self.records: list[Record] = []
         self.metrics: list[Metric] | None = None
         self.rows: list[Row] = []
+        self.remarks: list[str] = []
         self.pace = Pace()
 
     def members(self) -> list["Restorer"]:
@@ -117,6 +119,17 @@ class Restorer(LightningModule, ABC):
         Returns:
             The restored images, same shape and range.
         """
+
+    def explain(self, degraded: Tensor) -> Tensor:
+        """The images with the light, haze and the like undone that the method finds before it restores.
+
+        Args:
+            degraded: Shape (B, 3, H, W), range [0, 1].
+
+        Returns:
+            The same shape and range; the images themselves where it finds nothing, or has no such means.
+        """
+        return degraded
 
     def forward(self, picture: Image.Image | Tensor | str | Path) -> Image.Image:
         """Restore one picture.
@@ -217,6 +230,7 @@ class Restorer(LightningModule, ABC):
                 listen(samples, step)
 
         started = time.perf_counter()
+        self.remarks = []
         try:
             degraded = torch.stack([sample.image for sample in samples]).to(self.device)
             restored = self.restore(degraded, [sample.path for sample in samples], observe).cpu()
@@ -231,11 +245,15 @@ class Restorer(LightningModule, ABC):
             sentence = kind + " ".join(str(error).split())
             return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]
         seconds = (time.perf_counter() - started) / len(samples)
-        return [self._checked(sample, image, seconds) for sample, image in zip(samples, restored, strict=True)]
+        remarks = self.remarks or [""] * len(samples)
+        return [
+            self._checked(sample, image, seconds, remark)
+            for sample, image, remark in zip(samples, restored, remarks, strict=True)
+        ]
 
-    def _checked(self, sample: Sample, restored: Tensor, seconds: float) -> Outcome:
+    def _checked(self, sample: Sample, restored: Tensor, seconds: float, remark: str) -> Outcome:
         if bool(restored.isfinite().all()):
-            return Outcome(sample, restored, None, seconds, self.name)
+            return Outcome(sample, restored, None, seconds, self.name, remark)
         sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
         return Outcome(sample, None, sentence, seconds, self.name)
 

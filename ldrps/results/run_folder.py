@@ -33,6 +33,7 @@ class Row:
         seconds: Time of the restoration.
         peak_mib: Largest memory of the process so far.
         error: One sentence that says why there is no result.
+        remark: What the method has to say of it, such as which way it took and why.
     """
 
     suite: str
@@ -44,6 +45,7 @@ class Row:
     seconds: float = 0.0
     peak_mib: float = 0.0
     error: str | None = None
+    remark: str = ""
 
     @property
     def identity(self) -> tuple[str, str, str, str]:

@@ -200,7 +200,8 @@ class Watch(Callback):
         writers = [callback for callback in trainer.callbacks if isinstance(callback, ImageWriter)]
         for outcome in outputs:
             if outcome.restored is not None and isinstance(outcome.sample, Sample):
-                self.work.cards.append(self._card(outcome.sample, outcome.restored, writers[0].written[-1]))
+                card = self._card(outcome.sample, outcome.restored, writers[0].written[-1], outcome.remark)
+                self.work.cards.append(card)
         self.work.report(self.work.doing, self.num_done / len(self.work.names))
 
     def _step(self, samples: Sequence[Sample], step: Step) -> None:
@@ -210,7 +211,7 @@ class Watch(Callback):
     def _listen(self, prior: Prior, arguments: Any, semantics: Semantics) -> None:
         self.semantics = semantics
 
-    def _card(self, sample: Sample, restored: Tensor, result: Path) -> Card:
+    def _card(self, sample: Sample, restored: Tensor, result: Path, remark: str) -> Card:
         strip = result.parent / f"{Path(sample.name).name}.trajectory.png"
         prompt, words = (self.semantics.prompts or [""])[0], (self.semantics.words or [()])[0]
         clean_file = self.clean.get(sample.name)
@@ -227,7 +228,7 @@ class Watch(Callback):
             after=self._preview(sample.name, "after", restored),
             result=result,
             strip=strip if strip.is_file() else None,
-            found=findings(sample.image, restored, prompt, words),
+            found=findings(sample.image, restored, prompt, words, remark),
             clean=clean,
             scores=scores,
         )
