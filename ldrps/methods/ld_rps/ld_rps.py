@@ -1,6 +1,6 @@
 """LD-RPS as a LightningModule of test-time optimisation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
+from ldrps.methods.economies import Economy
 from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.colorization import Colorization
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerFactory
+from ldrps.methods.ld_rps.less_memory import less_memory
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.ld_rps.strength import Strength
 from ldrps.methods.ld_rps.working_size import WorkingSize
@@ -105,6 +107,11 @@ class LDRPS(Restorer):
         """See `Restorer.weights_sha256`."""
         self.load()
         return hash_weights(torch.nn.ModuleList([self.backbone, self.prior, self.alignment.pretrained, self.output]))
+
+    def economies(self, degraded: Tensor) -> Iterable[Economy]:
+        """See `Restorer.economies`."""
+        height, width = reduced(degraded, self.max_side_px).shape[-2:]
+        return less_memory(self.backbone, (height, width), degraded.device)
 
     @torch.no_grad()
     def restore(
