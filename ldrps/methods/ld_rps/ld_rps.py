@@ -150,7 +150,10 @@ class LDRPS(Restorer):
         generators = [image_generator(image, self.seed) for image in degraded]
         size = self._size(degraded)
         semantics = self.prior(degraded, paths)
-        conditioning = self.backbone.condition(semantics, len(degraded), self.sampling.num_chains, self.guidance_scale)
+        conditioning = None
+        if self.sampling.num_steps:
+            chains = self.sampling.num_chains
+            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
         index = iter(range(self.sampling.num_steps))
 
         def observe_step(timestep: float, x0_prediction: Tensor) -> None:
@@ -159,8 +162,10 @@ class LDRPS(Restorer):
 
             observe(Step(next(index), self.sampling.num_steps, timestep, images))
 
-        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step)
-        decoded = size.leave(restore(size.enter(degraded), run))
+        needs_sample = self.output.uses_sample
+        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
+        sample = restore(size.enter(degraded), run)
+        decoded = degraded if sample is None else size.leave(sample)
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)
