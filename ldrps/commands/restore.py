@@ -9,8 +9,8 @@ from ldrps.commands.options import option, parse
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
-AUTO_PRESETS = ("blind", "best", "fast")
-"""Where `ldrps restore` looks for text by itself; every other preset says which prior it wants."""
+AUTO_PRESETS = ("blind", "best")
+"""Where `ldrps restore` looks for text by itself; other presets say which prior they want, and `fast` wants none."""
 
 COLORIZATION = {"num_samples": 8}
 """What `--colorize` adds. Photos without colour are left as they are otherwise: most were taken that way."""

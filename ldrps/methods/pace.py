@@ -1,5 +1,6 @@
 """How many images are restored at once: as many as are quickest, and as fit into the memory."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,20 +20,25 @@ class Pace:
 
     Attributes:
         bytes_per_pixel: Memory that restoring a pixel took on a GPU; None before the first batch.
+        most_pixels: Pixels of all images at once beyond which memory ran out.
     """
 
     bytes_per_pixel: float | None = None
+    most_pixels: float = math.inf
 
     def images_at_once(self, pixels: int, device: torch.device) -> int:
         """How many images of so many pixels to restore together."""
+        return int(max(1, min(self._quickest(pixels, device), self.most_pixels // pixels)))
+
+    def _quickest(self, pixels: int, device: torch.device) -> int:
         if device.type == "cpu":
-            return max(1, CPU_PIXELS // pixels)
+            return CPU_PIXELS // pixels
         if device.type != "cuda" or self.bytes_per_pixel is None:
             # One image shows what the others will take.
             return 1
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return max(1, int(MEMORY_SHARE * (free + cached) / (self.bytes_per_pixel * pixels)))
+        return int(MEMORY_SHARE * (free + cached) / (self.bytes_per_pixel * pixels))
 
     @contextmanager
     def measured(self, pixels: int, device: torch.device) -> Iterator[None]:

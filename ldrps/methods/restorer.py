@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -15,8 +15,9 @@ from PIL import Image
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from ldrps.data.image_files import read_picture, to_picture
+from ldrps.data.as_sample import as_sample
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
+from ldrps.methods.economies import LOGGER, Economy, clear_memory, is_out_of_memory, made_with_less
 from ldrps.methods.pace import Pace
 from ldrps.metrics.base import Metric
 from ldrps.results.run_folder import Row, merge_rows
@@ -131,6 +132,10 @@ class Restorer(LightningModule, ABC):
         """
         return degraded
 
+    def economies(self, degraded: Tensor) -> Iterable[Economy]:
+        """Ways to restore images, shape (B, 3, H, W), in less memory, the mildest first; most methods know none."""
+        return ()
+
     def forward(self, picture: Image.Image | Tensor | str | Path) -> Image.Image:
         """Restore one picture.
 
@@ -146,7 +151,7 @@ class Restorer(LightningModule, ABC):
         self.load()
         self.to(self.device)
         sample = as_sample(picture)
-        restored = self.restore(sample.image[None].to(self.device), [sample.path])[0]
+        restored = self._restore_stacked([sample])[0]
         return to_pil(restored, sample.alpha)
 
     def setup(self, stage: str) -> None:
@@ -232,52 +237,44 @@ class Restorer(LightningModule, ABC):
         started = time.perf_counter()
         self.remarks = []
         try:
-            degraded = torch.stack([sample.image for sample in samples]).to(self.device)
-            restored = self.restore(degraded, [sample.path for sample in samples], observe).cpu()
+            restored = self._restore_stacked(samples, observe)
         except Exception as error:
             if "LDRPS_DEBUG" in os.environ:
                 raise
-            if len(samples) > 1:
-                # One image's trouble (a missing prompt, memory) must not cost the others.
-                middle = len(samples) // 2
-                return self._restore_group(samples[:middle]) + self._restore_group(samples[middle:])
-            kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
-            sentence = kind + " ".join(str(error).split())
-            return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]
-        seconds = (time.perf_counter() - started) / len(samples)
-        remarks = self.remarks or [""] * len(samples)
-        return [
-            self._checked(sample, image, seconds, remark)
-            for sample, image, remark in zip(samples, restored, remarks, strict=True)
-        ]
+            if len(samples) == 1:
+                kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
+                sentence = kind + " ".join(str(error).split())
+                return [Outcome(samples[0], None, sentence, time.perf_counter() - started, self.name)]
+            is_memory = is_out_of_memory(error)
+        else:
+            seconds = (time.perf_counter() - started) / len(samples)
+            remarks = self.remarks or [""] * len(samples)
+            return [
+                self._checked(sample, image, seconds, remark)
+                for sample, image, remark in zip(samples, restored, remarks, strict=True)
+            ]
+        # One image's trouble (a missing prompt, memory) must not cost the others.
+        middle = len(samples) // 2
+        if is_memory:
+            clear_memory()
+            LOGGER.warning("memory ran out with %d images at once: %d at a time from here on", len(samples), middle)
+            self.pace.most_pixels = middle * samples[0].image[0].numel()
+        return self._restore_group(samples[:middle]) + self._restore_group(samples[middle:])
+
+    def _restore_stacked(self, samples: list[Sample], observe: Callable[[Step], None] = lambda step: None) -> Tensor:
+        """`restore`; a single image whose memory runs out is restored in less."""
+        degraded = torch.stack([sample.image for sample in samples]).to(self.device)
+
+        def make() -> Tensor:
+            return self.restore(degraded, [sample.path for sample in samples], observe).cpu()
+
+        return make() if len(samples) > 1 else made_with_less(make, self.economies(degraded))
 
     def _checked(self, sample: Sample, restored: Tensor, seconds: float, remark: str) -> Outcome:
         if bool(restored.isfinite().all()):
             return Outcome(sample, restored, None, seconds, self.name, remark)
         sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
         return Outcome(sample, None, sentence, seconds, self.name)
-
-
-def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
-    """Make a sample of whatever a user has in hand.
-
-    Raises:
-        ValueError: If a tensor has not the shape (3, H, W) and range [0, 1], or a file cannot be read.
-    """
-    if isinstance(picture, Tensor):
-        if picture.ndim != 3 or picture.shape[0] != 3:
-            raise ValueError(f"picture has shape {tuple(picture.shape)}: give an RGB tensor of shape (3, H, W)")
-        if not (float(picture.min()) >= 0 and float(picture.max()) <= 1):
-            raise ValueError(
-                f"picture has values in [{float(picture.min()):.3g}, {float(picture.max()):.3g}]: scale them to [0, 1]"
-            )
-        return Sample("picture", None, picture.float())
-    if isinstance(picture, Image.Image):
-        read = to_picture(picture)
-        return Sample("picture", None, read.image, read.alpha)
-    path = Path(picture)
-    read = read_picture(path)
-    return Sample(path.stem, path, read.image, read.alpha)
 
 
 def gathered(rows: list[Row]) -> list[Row]:

@@ -28,6 +28,9 @@ class Output(nn.Module, ABC):
     grid_px: int = 1
     """Windows start at multiples of this many pixels."""
 
+    uses_sample: bool = True
+    """Whether `forward` looks at the decoded sample; where it does not, none is decoded, and it is given the input."""
+
     def load(self) -> None:
         """Read weights, if the output has any; does nothing the second time.
 

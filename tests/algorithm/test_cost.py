@@ -9,6 +9,8 @@ from modules.alignment.affine import Affine
 from modules.losses.base import LossTerm
 from modules.losses.exposure import Exposure
 from modules.losses.l2 import L2
+from modules.outputs.base import Output
+from modules.outputs.decoded import Decoded
 from modules.priors.text import Text
 from tests.builders import make_restorer
 
@@ -102,3 +104,43 @@ def test_guidance_strength_means_the_same_at_any_size(pictures, scale):
     guidance.begin(pixel, generators(0))
     gradient = guidance.update(torch.full_like(pixel, 0.7), timestep=10)
     torch.testing.assert_close(gradient, torch.full_like(pixel, 2 * 0.5))
+
+
+@pytest.mark.parametrize("num_refinements", [0, 2])
+def test_a_sample_that_nobody_looks_at_is_not_pulled_last_nor_decoded(micro_folder, pictures, num_refinements):
+    settings = SamplingSettings(num_inference_steps=4, num_refinements=num_refinements)
+    results, learnt, pulls = [], [], []
+    for needs_sample in (True, False):
+        restorer = make_restorer(micro_folder, sampling=settings, alignment=Affine(), output=Undone(needs_sample))
+        gradient = restorer.guidance.gradient
+        pulls.append([])
+        restorer.guidance.gradient = lambda *arguments, gradient=gradient: pulls[-1].append(1) or gradient(*arguments)
+        decodes = count(restorer, pictures[:1])["decodes"]
+        assert decodes == settings.num_steps + needs_sample
+        results.append(restorer.restore(pictures[:1], [None]))
+        learnt.append([parameter.detach().clone() for parameter in restorer.alignment.learnt_parameters()])
+    assert torch.equal(*results)
+    assert all(map(torch.equal, *learnt))
+    assert len(pulls[0]) - len(pulls[1]) == 2  # restored twice
+
+
+def test_without_steps_the_input_is_encoded_and_decoded_only_where_the_sample_is_needed(micro_folder, pictures):
+    settings = SamplingSettings(num_inference_steps=0, start_from="degraded", num_refinements=2)
+    for output, passes in ((Decoded(), 1), (Undone(False), 0)):
+        restorer = make_restorer(micro_folder, sampling=settings, alignment=Affine(), output=output)
+        counts = count(restorer, pictures[:1])
+        assert (counts["unet_calls"], counts["decodes"], counts["encodes"]) == (0, passes, passes)
+        assert settings.num_steps == 0
+    with pytest.raises(ValueError, match="start_from"):
+        SamplingSettings(num_inference_steps=0)
+
+
+class Undone(Output):
+    """The input with its damage undone, whether it asks for the sample or not."""
+
+    def __init__(self, uses_sample):
+        super().__init__()
+        self.uses_sample = uses_sample
+
+    def forward(self, decoded, degraded, undo, facts=None):
+        return undo(degraded)

@@ -128,7 +128,7 @@ def test_a_bad_prompt_file_costs_only_its_own_image(restore, tmp_path, content, 
     ("arguments", "sentence"),
     [
         (["--model.sampling.no_such_key", "3"], "no_such_key"),
-        (["--model.sampling.num_inference_steps=-3"], "num_inference_steps=-3 must be at least 1"),
+        (["--model.sampling.num_inference_steps=-3"], "num_inference_steps=-3 must not be negative"),
         (["--model.sampling.strength", "0"], "strength=0.0 must lie in (0, 1]"),
         (["--model.sampling.strength", "1.5"], "strength=1.5 must lie in (0, 1]"),
         (["--model.sampling.start_strength", "2"], "start_strength=2.0 must lie in (0, 1]"),

@@ -22,6 +22,7 @@ class Run:
         settings: How samples are drawn.
         generators: One per image; everything random about image i comes from generator i.
         observe: Sees every step.
+        needs_sample: Whether the result is made of the sample; otherwise it only teaches the alignment net.
     """
 
     backbone: Backbone
@@ -30,29 +31,37 @@ class Run:
     settings: SamplingSettings
     generators: Sequence[torch.Generator]
     observe: Observer = lambda timestep, x0_prediction: None
+    needs_sample: bool = True
 
 
-def restore(degraded: Tensor, run: Run) -> Tensor:
-    """Restore degraded images, shape (B, 3, H, W), range [0, 1] (LD-RPS: sampling, then recurrent refinement)."""
+def restore(degraded: Tensor, run: Run) -> Tensor | None:
+    """Restore degraded images, shape (B, 3, H, W), range [0, 1] (LD-RPS: sampling, then recurrent refinement).
+
+    Returns:
+        The decoded sample, same shape and range; None if it is not needed.
+    """
     backbone, settings = run.backbone, run.settings
     run.guidance.begin(degraded, run.generators)
+    if settings.num_inference_steps == 0:
+        undone = run.guidance.undo(degraded)
+        return backbone.decode(backbone.encode(undone)).clamp(0, 1) if run.needs_sample else None
 
     timesteps = backbone.begin(settings.num_inference_steps, settings.first_strength)
     latents = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
     if settings.start_from == "degraded":
         start = backbone.encode(run.guidance.undo(degraded)).repeat(settings.num_chains, 1, 1, 1)
         latents = backbone.renoise(start, latents, timesteps[0])
-    latents = sample_posterior(latents, timesteps, run)
+    latents = sample_posterior(latents, timesteps, run, is_last=settings.num_refinements == 0)
 
-    for _ in range(settings.num_refinements):
+    for left in reversed(range(settings.num_refinements)):
         timesteps = backbone.begin(settings.num_inference_steps, settings.strength)
         noise = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
-        latents = sample_posterior(backbone.renoise(latents, noise, timesteps[0]), timesteps, run)
+        latents = sample_posterior(backbone.renoise(latents, noise, timesteps[0]), timesteps, run, is_last=left == 0)
 
-    return backbone.decode(latents[: len(degraded)]).clamp(0, 1)
+    return backbone.decode(latents[: len(degraded)]).clamp(0, 1) if run.needs_sample else None
 
 
-def sample_posterior(latents: Tensor, timesteps: Sequence[float], run: Run) -> Tensor:
+def sample_posterior(latents: Tensor, timesteps: Sequence[float], run: Run, is_last: bool) -> Tensor:
     """Take all chains, rows ``chain * B + image``, to clean latents; the first chain of each image is guided."""
     backbone, num_guided = run.backbone, len(run.generators)
     for timestep in timesteps:  # T, ..., 1
@@ -61,7 +70,9 @@ def sample_posterior(latents: Tensor, timesteps: Sequence[float], run: Run) -> T
         if run.settings.use_stepped_x0:
             x0_prediction = backbone.x0_from(model_output, latents, timestep)
 
-        gradient = run.guidance.update(x0_prediction, timestep)
+        # The very last pull moves a sample that is looked at, or nothing.
+        is_moving = run.needs_sample or not is_last or timestep != timesteps[-1]
+        gradient = run.guidance.update(x0_prediction, timestep, is_moving)
         if gradient is not None:
             latents = torch.cat([latents[:num_guided] - gradient, latents[num_guided:]])
         run.observe(timestep, x0_prediction[:num_guided])

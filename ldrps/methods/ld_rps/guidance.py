@@ -105,12 +105,13 @@ class Guidance:
         """Take the learnt damage out of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can."""
         return self.alignment.invert_in(split(images.shape[-2:], self.backbone.windows.side_px), images)
 
-    def update(self, x0_prediction: Tensor, timestep: float) -> Tensor | None:
+    def update(self, x0_prediction: Tensor, timestep: float, is_moving: bool = True) -> Tensor | None:
         """Fit the alignment net to the current prediction, then say where the sample should go.
 
         Args:
             x0_prediction: Clean latents of all chains, rows ``chain * B + image``, shape (K * B, C, h, w).
             timestep: Current timestep.
+            is_moving: Whether the sample moves at all; otherwise only the alignment net learns.
 
         Returns:
             What to subtract from the guided latents, shape (B, C, h, w); None where nothing pulls.
@@ -119,7 +120,7 @@ class Guidance:
         if self._num_updates % self.settings.every:
             return None
         batch_size = len(self.degraded)
-        is_guiding = self._is_guiding(timestep)
+        is_guiding = is_moving and self._is_guiding(timestep)
         is_fitting = "alignment" in self._optimizers and self._is_any_active(self.alignment_losses, timestep)
         if not (is_guiding or is_fitting):
             return None

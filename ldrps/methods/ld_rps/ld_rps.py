@@ -1,6 +1,6 @@
 """LD-RPS as a LightningModule of test-time optimisation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
+from ldrps.methods.economies import Economy
 from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.colorization import Colorization
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerFactory
+from ldrps.methods.ld_rps.less_memory import less_memory
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.ld_rps.strength import Strength
 from ldrps.methods.ld_rps.working_size import WorkingSize
@@ -106,6 +108,11 @@ class LDRPS(Restorer):
         self.load()
         return hash_weights(torch.nn.ModuleList([self.backbone, self.prior, self.alignment.pretrained, self.output]))
 
+    def economies(self, degraded: Tensor) -> Iterable[Economy]:
+        """See `Restorer.economies`."""
+        height, width = reduced(degraded, self.max_side_px).shape[-2:]
+        return less_memory(self.backbone, (height, width), degraded.device)
+
     @torch.no_grad()
     def restore(
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
@@ -148,7 +155,10 @@ class LDRPS(Restorer):
         generators = [image_generator(image, self.seed) for image in degraded]
         size = self._size(degraded)
         semantics = self.prior(degraded, paths)
-        conditioning = self.backbone.condition(semantics, len(degraded), self.sampling.num_chains, self.guidance_scale)
+        conditioning = None
+        if self.sampling.num_steps:
+            chains = self.sampling.num_chains
+            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
         index = iter(range(self.sampling.num_steps))
 
         def observe_step(timestep: float, x0_prediction: Tensor) -> None:
@@ -157,8 +167,10 @@ class LDRPS(Restorer):
 
             observe(Step(next(index), self.sampling.num_steps, timestep, images))
 
-        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step)
-        decoded = size.leave(restore(size.enter(degraded), run))
+        needs_sample = self.output.uses_sample
+        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
+        sample = restore(size.enter(degraded), run)
+        decoded = degraded if sample is None else size.leave(sample)
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)

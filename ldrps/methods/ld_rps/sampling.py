@@ -16,7 +16,8 @@ class SamplingSettings:
     """How samples are drawn.
 
     Attributes:
-        num_inference_steps: Steps over the whole noise schedule.
+        num_inference_steps: Steps over the whole noise schedule; 0 samples nothing, and what starts from the degraded
+            image ends there: with its damage undone as far as the alignment net's first guess goes.
         start_from: "noise" starts from pure noise, as the paper does; "degraded" from the encoded image, as far as the
             alignment net can undo its damage, with noise of ``start_strength`` added.
         start_strength: Share of the schedule that a start from the degraded image re-noises to, in (0, 1].
@@ -38,8 +39,12 @@ class SamplingSettings:
     use_stepped_x0: bool = False
 
     def __post_init__(self) -> None:
-        if self.num_inference_steps < 1:
-            raise ValueError(f"num_inference_steps={self.num_inference_steps} must be at least 1")
+        if self.num_inference_steps < 0:
+            raise ValueError(f"num_inference_steps={self.num_inference_steps} must not be negative; 0 samples nothing")
+        if self.num_inference_steps == 0 and self.start_from != "degraded":
+            raise ValueError(
+                "num_inference_steps=0 leaves nothing but noise: set start_from to degraded, or take steps"
+            )
         for name in ("num_refinements", "num_free_chains"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative; 0 switches it off")
@@ -67,6 +72,8 @@ class SamplingSettings:
             >>> SamplingSettings(num_inference_steps=50, num_refinements=2, strength=0.5).num_steps
             100
         """
+        if self.num_inference_steps == 0:
+            return 0
         first = int(self.num_inference_steps * self.first_strength)
         return max(1, first) + self.num_refinements * max(1, int(self.num_inference_steps * self.strength))
 

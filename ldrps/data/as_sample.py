@@ -1,0 +1,31 @@
+"""Whatever a user has in hand, as a sample."""
+
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from ldrps.data.image_files import read_picture, to_picture
+from ldrps.data.samples import Sample
+
+
+def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
+    """Make a sample of whatever a user has in hand.
+
+    Raises:
+        ValueError: If a tensor has not the shape (3, H, W) and range [0, 1], or a file cannot be read.
+    """
+    if isinstance(picture, Tensor):
+        if picture.ndim != 3 or picture.shape[0] != 3:
+            raise ValueError(f"picture has shape {tuple(picture.shape)}: give an RGB tensor of shape (3, H, W)")
+        if not (float(picture.min()) >= 0 and float(picture.max()) <= 1):
+            raise ValueError(
+                f"picture has values in [{float(picture.min()):.3g}, {float(picture.max()):.3g}]: scale them to [0, 1]"
+            )
+        return Sample("picture", None, picture.float())
+    if isinstance(picture, Image.Image):
+        read = to_picture(picture)
+        return Sample("picture", None, read.image, read.alpha)
+    path = Path(picture)
+    read = read_picture(path)
+    return Sample(path.stem, path, read.image, read.alpha)
