@@ -20,7 +20,7 @@ from modules.sde.sampling import Embeddings, sample
 Objective = Literal["maximum_likelihood", "noise", "x0", "log_x0"]
 
 SMALLEST_L1 = 4 / 255
-"""Distance around which the logarithm sets in; were it smaller, what is nearly clean would hold the network where it is."""
+"""Distance around which the logarithm sets in; were it smaller, what is nearly clean would hold the network back."""
 
 VALIDATION_STEPS = 5
 """Steps of the samples that validation shows."""
