@@ -9,11 +9,11 @@ from ldrps.methods.restorer import Restorer, Step, hash_weights
 
 
 class InTurn(Restorer):
-    """Gives the image that one method explains, with light and haze undone, to another, for noise, blur and the like.
+    """Gives what one method restored to another, which restores what is left.
 
     Args:
-        first: Explains the image (`Restorer.explain`); its own restoration is not made.
-        then: Restores what is left.
+        first: Restores the image, and says what it explains (`Restorer.explain`).
+        then: Restores the result.
     """
 
     def __init__(self, first: Restorer, then: Restorer) -> None:
@@ -38,5 +38,5 @@ class InTurn(Restorer):
     def restore(
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
     ) -> Tensor:
-        """See `Restorer.restore`."""
-        return self.then.restore(self.first.explain(degraded), paths, observe)
+        """See `Restorer.restore`; the steps that are shown are the first method's."""
+        return self.then.restore(self.first.restore(degraded, paths, observe).clamp(0, 1), paths)

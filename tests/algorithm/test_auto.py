@@ -40,7 +40,8 @@ def test_each_image_goes_its_own_way(auto, explaining, dark_and_ordinary):
     restored = auto.restore(dark_and_ordinary, [None] * 3)
     explained = explaining.explain(dark_and_ordinary[1:2])
     assert float(explained.mean()) > 2 * float(dark_and_ordinary[1].mean())
-    torch.testing.assert_close(restored[1:2], TotalVariation().restore(explained, [None]))
+    first = explaining.restore(dark_and_ordinary[1:2], [None]).clamp(0, 1)
+    torch.testing.assert_close(restored[1:2], TotalVariation().restore(first, [None]))
     torch.testing.assert_close(restored[::2], Gain().restore(dark_and_ordinary[::2], [None] * 2))
     assert auto.remarks[0] == auto.remarks[2] == "method: gain (nothing else was found)"
     assert auto.remarks[1].startswith("method: both (light that was ")
