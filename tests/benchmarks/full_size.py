@@ -19,6 +19,7 @@ from PIL import Image
 from skimage import data as skimage_data
 
 from ldrps.cli import main as ldrps
+from ldrps.configuration.layers import read_preset
 from ldrps.configuration.presets import load_preset
 from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import to_tensor
@@ -34,9 +35,10 @@ NUM_STEPS = 2
 
 def presets():
     """Names of all presets that restore."""
-    # `reference` is what the three tasks share, and no preset by itself.
+    # `reference` is what the three tasks share, and no preset by itself; `fast` takes no step.
     names = [path.stem for path in sorted((preset_folder() / "restore").glob("*.yaml"))]
-    return [name for name in names if name != "reference"]
+    steps = [name for name in names if read_preset(name)["model"]["class_path"].endswith(".LDRPS")]
+    return [name for name in steps if name not in ("reference", "fast")]
 
 
 def model_folder(model, output):

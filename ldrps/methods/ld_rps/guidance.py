@@ -7,9 +7,9 @@ from functools import cache, partial
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ldrps.methods.ld_rps.working_size import reduced
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
 from modules.losses.base import Loss, LossTerm, State
@@ -84,7 +84,7 @@ class Guidance:
             generators: One per image.
         """
         self.degraded = degraded
-        self.fit_target = self._reduce(degraded)
+        self.fit_target = reduced(degraded, self.settings.alignment_size_px)
         self._num_updates = 0
         self.alignment.begin(degraded, generators)
         self._optimizers = {}
@@ -125,9 +125,7 @@ class Guidance:
         if not (is_guiding or is_fitting):
             return None
         guided, free = x0_prediction[:batch_size].detach(), x0_prediction[batch_size:].detach()
-        with torch.enable_grad():
-            guided.requires_grad_(is_guiding)
-            restored = self.backbone.decode_for_gradients(guided) if is_guiding else self.backbone.decode(guided)
+        restored = self.decoded(guided) if is_guiding else self.backbone.decode(guided)
         samples = restored.detach()
         if len(free):
             with torch.no_grad():
@@ -139,6 +137,11 @@ class Guidance:
         return self.gradient(guided, restored, samples, timestep)
 
     @torch.enable_grad()
+    def decoded(self, latents: Tensor) -> Tensor:
+        """The guided prediction as an image, in the form that `gradient` takes; latents as there."""
+        return self.backbone.decode_for_gradients(latents.requires_grad_())
+
+    @torch.enable_grad()
     def fit_alignment(self, samples: Tensor, timestep: float) -> None:
         """Make the alignment net turn the current predictions into the degraded image, one step per image.
 
@@ -146,7 +149,7 @@ class Guidance:
             samples: Decoded predictions of all chains, shape (K * B, 3, H, W), without graph.
             timestep: Current timestep, which selects the active terms.
         """
-        samples = self._reduce(samples)
+        samples = reduced(samples, self.settings.alignment_size_px)
         chains = len(samples) // len(self.fit_target)
         target = self.fit_target.repeat(chains, 1, 1, 1)
 
@@ -258,14 +261,6 @@ class Guidance:
         margin = self.alignment.reach_px + max((loss.reach_px for loss in losses), default=0)
         grid = math.lcm(*(loss.grid_px for loss in losses))
         return split(images.shape[-2:], self.backbone.windows.side_px, margin, grid)
-
-    def _reduce(self, images: Tensor) -> Tensor:
-        longer = max(images.shape[-2:])
-        if self.settings.alignment_size_px is None or longer <= self.settings.alignment_size_px:
-            return images
-        factor = self.settings.alignment_size_px / longer
-        size = [max(1, round(side * factor)) for side in images.shape[-2:]]
-        return F.interpolate(images, size=size, mode="area")
 
 
 def views(windows: Sequence[Window], state_of: Callable[[Window], State]) -> list[View]:

@@ -15,7 +15,7 @@ from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerF
 from ldrps.methods.ld_rps.less_memory import less_memory
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.ld_rps.strength import Strength
-from ldrps.methods.ld_rps.working_size import WorkingSize
+from ldrps.methods.ld_rps.working_size import WorkingSize, reduced
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
@@ -47,6 +47,8 @@ class LDRPS(Restorer):
         windows: How pictures are cut that are too large to be restored at once.
         max_side_px: Longer pictures are restored at this size; light, haze and what else is smooth is undone at full
             size, detail finer than that is the input's own, noise included. None restores every picture at its size.
+        guidance_class: What pulls the sample: `Guidance` by the losses' gradient, as in the paper, or
+            `ldrps.methods.ld_rps.proximal_guidance.ProximalGuidance`, without a backward pass.
         colorization: How photos without colour are coloured; None leaves them grey.
         strength: How much of the change of light and colour is kept; None keeps all of it.
         seed: Seed of the run.
@@ -73,6 +75,7 @@ class LDRPS(Restorer):
         working_scale: float = 1.0,
         windows: WindowSettings = WindowSettings(),
         max_side_px: int | None = None,
+        guidance_class: type[Guidance] = Guidance,
         colorization: Colorization | None = None,
         strength: Strength | None = None,
         seed: int = 0,
@@ -87,7 +90,7 @@ class LDRPS(Restorer):
         self.prior = prior
         self.alignment = alignment
         self.loss_modules = torch.nn.ModuleList(term.loss for term in [*losses.values(), *alignment_losses.values()])
-        self.guidance = Guidance(backbone, alignment, losses, alignment_losses, alignment_optimizer, guidance)
+        self.guidance = guidance_class(backbone, alignment, losses, alignment_losses, alignment_optimizer, guidance)
         self.output = output
         self.sampling = sampling
         self.guidance_scale = guidance_scale
@@ -195,12 +198,3 @@ class LDRPS(Restorer):
             return size.leave(self.alignment.invert(size.enter(images)))
         with self.alignment.at(size.window(window)):
             return self.alignment.invert(images)
-
-
-def reduced(images: Tensor, max_side_px: int | None) -> Tensor:
-    """Images, shape (B, 3, H, W), whose longer side is at most so long."""
-    longer = max(images.shape[-2:])
-    if max_side_px is None or longer <= max_side_px:
-        return images
-    height, width = (max(1, round(side * max_side_px / longer)) for side in images.shape[-2:])
-    return F.interpolate(images, size=(height, width), mode="area")

@@ -55,6 +55,15 @@ class WorkingSize:
         return max(1, round(self.height * self.scale)), max(1, round(self.width * self.scale))
 
 
+def reduced(images: Tensor, max_side_px: int | None) -> Tensor:
+    """Images, shape (B, 3, H, W), whose longer side is at most so long."""
+    longer = max(images.shape[-2:])
+    if max_side_px is None or longer <= max_side_px:
+        return images
+    height, width = (max(1, round(side * max_side_px / longer)) for side in images.shape[-2:])
+    return F.interpolate(images, size=(height, width), mode="area")
+
+
 def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(images.shape[-2:]) == size:
         return images

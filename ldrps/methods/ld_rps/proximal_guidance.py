@@ -1,0 +1,50 @@
+"""Guidance without a backward pass: the sample meets the photo, its damage undone, in pixels."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ldrps.methods.ld_rps.guidance import Guidance
+from modules.noise_level import noise_level
+
+SMALLEST_NOISE = 1 / 255
+"""Standard deviation of the noise that any photo of 8 bits has."""
+
+
+@dataclass
+class ProximalGuidance(Guidance):
+    """Moves the x0 prediction to the minimum of ``|x - y'|^2 / s^2 + |x - D(z0)|^2 / r^2``, found in closed form.
+
+    y' is the photo with its damage undone by the alignment net's inverse, s its noise, estimated in it, and r how far
+    the prediction is expected to be off: the share of noise at this timestep, as much of the photo's own deviation. The
+    result is encoded, and the latents, with the noise that is left in them, move by the difference. Where the alignment
+    net has no inverse, y' is the photo as it was seen.
+
+    ``strength`` is a factor of r^2, and useful at about 3; ``scale`` and the losses have no effect, the alignment net
+    learns as in `Guidance`.
+
+    References:
+        Zhu et al. 2023, Denoising Diffusion Models for Plug-and-Play Image Restoration (DiffPIR), Eq. 12 and 13; Zhang
+        et al. 2024, Improving Diffusion Inverse Problem Solving with Decoupled Noise Annealing (through an encoder).
+    """
+
+    def decoded(self, latents: Tensor) -> Tensor:
+        """See `Guidance.decoded`; without graph."""
+        return self.backbone.decode(latents)
+
+    @torch.no_grad()
+    def gradient(self, latents: Tensor, restored: Tensor, samples: Tensor, timestep: float) -> Tensor:
+        """What the latents have to lose; see `Guidance.gradient`."""
+        undone = self.undo(self.degraded)
+        noise = noise_level(undone).mean(dim=1, keepdim=True).clamp(min=SMALLEST_NOISE)
+        error = self._noise_share(latents, timestep) * undone.std(dim=(1, 2, 3), keepdim=True)
+        weight = self.settings.strength * error**2 / (self.settings.strength * error**2 + noise**2)
+        nearer = torch.lerp(restored, undone, weight)
+        return latents - self.backbone.encode(nearer)
+
+    def _noise_share(self, latents: Tensor, timestep: float) -> float:
+        """How many times the signal the noise is at a timestep, at most 1: no prediction is worse than the mean."""
+        one, zero = torch.ones_like(latents[:1, :1, :1, :1]), torch.zeros_like(latents[:1, :1, :1, :1])
+        share = self.backbone.renoise(zero, one, timestep) / self.backbone.renoise(one, zero, timestep)
+        return min(1.0, float(share))
