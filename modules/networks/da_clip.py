@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPVisionModelWithProjection, PretrainedConfig, PreTrainedModel
 
 from modules.networks.detail_tower import DetailTower
+from modules.networks.folder import read_network
 
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Of the pixels CLIP was trained on (Radford et al. 2021, released code)."""
@@ -205,15 +204,4 @@ def load_da_clip(folder: Path | str) -> DACLIPModel:
         raise ValueError(
             f"{str(folder)!r} holds no DA-CLIP: make such a folder with `ldrps convert CHECKPOINT --output FOLDER`"
         )
-    try:
-        loaded: Any = DACLIPModel.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise ValueError(f"DA-CLIP {str(folder)!r} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    network: DACLIPModel
-    network, report = loaded
-    if missing := sorted(report["missing_keys"]):
-        raise ValueError(
-            f"DA-CLIP {str(folder)!r} lacks {len(missing)} weights, the first are {', '.join(missing[:3])}: "
-            "convert the checkpoint again"
-        )
-    return network.eval().requires_grad_(False)
+    return read_network(DACLIPModel, folder, "DA-CLIP")

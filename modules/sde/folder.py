@@ -3,11 +3,8 @@
 import json
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-
+from modules.networks.folder import UNREADABLE, read_network, unreadable
 from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.mean_reverting import MeanReverting
 
@@ -36,19 +33,10 @@ def load_sde(folder: Path) -> tuple[RestorationNetwork, MeanReverting]:
         )
     try:
         kind = network_class(json.loads((folder / INDEX).read_text(encoding="utf-8"))["network"])
-        loaded: Any = kind.from_pretrained(folder / "network", torch_dtype=torch.float32, output_loading_info=True)
-        scheduler: MeanReverting = MeanReverting.from_pretrained(folder / "scheduler")
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise ValueError(
-            f"IR-SDE weights {str(folder)!r} cannot be read: {' '.join(str(error).split())[:200]}"
-        ) from error
-    network: RestorationNetwork
-    network, report = loaded
-    if missing := sorted(report["missing_keys"]):
-        raise ValueError(
-            f"IR-SDE weights {str(folder)!r} lack {len(missing)} tensors, the first are {', '.join(missing[:3])}"
-        )
-    return network.eval().requires_grad_(False), scheduler
+        scheduler: MeanReverting = MeanReverting.from_pretrained(folder / "scheduler", local_files_only=True)
+    except UNREADABLE as error:
+        raise ValueError(unreadable("IR-SDE weights", folder, error)) from error
+    return read_network(kind, folder / "network", "network of IR-SDE"), scheduler
 
 
 def network_class(path: str) -> type[RestorationNetwork]:
