@@ -1,5 +1,6 @@
 """The plainest use of a diffusion model: the noisy photo's latents are its state at some level, so ask it once."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -80,10 +81,4 @@ def matching_timestep(backbone: Backbone, noise: float) -> int:
         >>> [matching_timestep(backbone, noise) for noise in (0.0, 0.3, 1.0)]
         [1, 81, 354]
     """
-    one, zero = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
-    lowest, highest = 1, NUM_TIMESTEPS - 1
-    while lowest < highest:
-        middle = (lowest + highest) // 2
-        share = backbone.renoise(zero, one, middle) / backbone.renoise(one, zero, middle)
-        lowest, highest = (middle + 1, highest) if float(share) < noise else (lowest, middle)
-    return lowest
+    return 1 + bisect_left(range(1, NUM_TIMESTEPS - 1), noise, key=backbone.noise_to_signal)

@@ -119,3 +119,8 @@ class Backbone(Precision, ABC):
     @abstractmethod
     def renoise(self, latents: Tensor, noise: Tensor, timestep: float) -> Tensor:
         """Clean latents with noise of a timestep added."""
+
+    def noise_to_signal(self, timestep: float) -> float:
+        """How many times the clean latents the noise is in what `renoise` gives at a timestep."""
+        one, zero = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
+        return float(self.renoise(zero, one, timestep) / self.renoise(one, zero, timestep))

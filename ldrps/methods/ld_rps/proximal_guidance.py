@@ -38,13 +38,9 @@ class ProximalGuidance(Guidance):
         """What the latents have to lose; see `Guidance.gradient`."""
         undone = self.undo(self.degraded)
         noise = noise_level(undone).mean(dim=1, keepdim=True).clamp(min=SMALLEST_NOISE)
-        error = self._noise_share(latents, timestep) * undone.std(dim=(1, 2, 3), keepdim=True)
+        # No prediction is worse than the mean.
+        share = min(1.0, self.backbone.noise_to_signal(timestep))
+        error = share * undone.std(dim=(1, 2, 3), keepdim=True)
         weight = self.settings.strength * error**2 / (self.settings.strength * error**2 + noise**2)
         nearer = torch.lerp(restored, undone, weight)
         return latents - self.backbone.encode(nearer)
-
-    def _noise_share(self, latents: Tensor, timestep: float) -> float:
-        """How many times the signal the noise is at a timestep, at most 1: no prediction is worse than the mean."""
-        one, zero = torch.ones_like(latents[:1, :1, :1, :1]), torch.zeros_like(latents[:1, :1, :1, :1])
-        share = self.backbone.renoise(zero, one, timestep) / self.backbone.renoise(one, zero, timestep)
-        return min(1.0, float(share))
