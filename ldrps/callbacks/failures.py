@@ -1,10 +1,9 @@
 """The list of what failed, at the end of a run."""
 
-import torch
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 
-from ldrps.data.samples import Record
+from ldrps.data.shards import gathered
 from ldrps.methods.restorer import Restorer
 
 
@@ -25,11 +24,8 @@ class Failures(Callback):
 
 def gather_records(trainer: Trainer, restorer: Restorer) -> None:
     """Give the first process the records of all, since it answers for the run; the others keep none."""
-    if trainer.world_size == 1:
-        return
-    gathered: list[list[Record]] = [[] for _ in range(trainer.world_size)]
-    torch.distributed.all_gather_object(gathered, restorer.records)
-    restorer.records = [record for records in gathered for record in records] if trainer.is_global_zero else []
+    records = gathered(restorer.records)
+    restorer.records = records if trainer.is_global_zero else []
 
 
 def report_failures(restorer: Restorer) -> None:

@@ -1,8 +1,9 @@
-"""One process's part of the work."""
+"""One process's part of the work, and the parts of all."""
 
 from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from pytorch_lightning import Trainer
 
 Item = TypeVar("Item")
@@ -32,3 +33,12 @@ def own_part(items: Sequence[Item], shard: str, trainer: Trainer | None) -> list
     number, count = parse_shard(shard)
     mine = list(items)[number::count]
     return mine if trainer is None else mine[trainer.global_rank :: trainer.world_size]
+
+
+def gathered(items: list[Item]) -> list[Item]:
+    """The items of all processes."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return items
+    parts: list[list[Item]] = [[] for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather_object(parts, items)
+    return [item for part in parts for item in part]

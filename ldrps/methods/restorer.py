@@ -10,13 +10,13 @@ from itertools import groupby
 from pathlib import Path
 
 import torch
-import torch.distributed
 from PIL import Image
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from ldrps.data.as_sample import as_sample
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
+from ldrps.data.shards import gathered
 from ldrps.methods.economies import LOGGER, Economy, clear_memory, is_out_of_memory, made_with_less
 from ldrps.methods.pace import Pace
 from ldrps.metrics.base import Metric
@@ -275,15 +275,6 @@ class Restorer(LightningModule, ABC):
             return Outcome(sample, restored, None, seconds, self.name, remark)
         sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
         return Outcome(sample, None, sentence, seconds, self.name)
-
-
-def gathered(rows: list[Row]) -> list[Row]:
-    """The rows of all processes."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return rows
-    parts: list[list[Row]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(parts, rows)
-    return [row for part in parts for row in part]
 
 
 def hash_weights(module: torch.nn.Module) -> str:
