@@ -62,9 +62,8 @@ class SettingsBesideOutputs(SaveConfigCallback):
         if earlier is None:
             return
         then, here = ({name: one.get(name) for name in RESUMED} for one in (earlier, self._settings()))
-        if changes := [*differences(then, here)]:
-            listed = "; ".join(change.replace(".init_args", "") for change in changes)
-            sys.stderr.write(f"ldrps: {checkpoint} was trained with other settings: {listed}\n")
+        if changes := changes_between(then, here):
+            sys.stderr.write(f"ldrps: {checkpoint} was trained with other settings: {changes}\n")
 
     def _settings(self) -> Settings:
         settings: Settings = json.loads(self.parser.dump(self.config, format="json", skip_validation=True))
@@ -78,12 +77,21 @@ class SettingsBesideOutputs(SaveConfigCallback):
             return
         now = self._settings()
         then, here = ({"model": one.get("model"), "trainer": precision_of(one)} for one in (earlier, now))
-        if changes := [*differences(then, here)]:
-            listed = "; ".join(change.replace(".init_args", "") for change in changes)
+        if changes := changes_between(then, here):
             moved = next(name for count in itertools.count(1) if not (name := numbered(file, count)).exists())
             file.replace(moved)
-            told = f"pictures that are kept were made with other settings ({moved.name}): {listed}"
+            told = f"pictures that are kept were made with other settings ({moved.name}): {changes}"
             sys.stderr.write(f"ldrps: {told}\n")
+
+
+def changes_between(then: Settings, here: Settings) -> str:
+    """What differs between settings, in one line; empty if nothing does.
+
+    Example:
+        >>> changes_between({"model": {"init_args": {"seed": 1}}}, {"model": {"init_args": {"seed": 2}}})
+        'model.seed is 1 there and 2 here'
+    """
+    return "; ".join(change.replace(".init_args", "") for change in differences(then, here))
 
 
 def precision_of(settings: Settings) -> Settings:

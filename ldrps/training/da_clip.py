@@ -102,9 +102,7 @@ class DACLIPTraining(Training):
             clean = self.network.image_embedding(batch["image"])
         losses = {
             "caption": self._caption_loss(content, batch["caption"]),
-            "word": -(word_targets(words, self.words).to(self.device) * self._word_log_probabilities(degradation))
-            .sum(dim=1)
-            .mean(),
+            "word": F.cross_entropy(self._word_logits(degradation), word_targets(words, self.words).to(self.device)),
             "content": (content - clean).abs().mean() / clean.abs().mean(),
         }
         for name, loss in losses.items():
@@ -118,7 +116,7 @@ class DACLIPTraining(Training):
         degraded, words = self._degrade(batch["image"], generators_for(0, keys))
         content, degradation = self.network(degraded)
         clean = self.network.image_embedding(batch["image"])
-        likeliest = self._word_log_probabilities(degradation).argmax(dim=1)
+        likeliest = self._word_logits(degradation).argmax(dim=1)
         hits = word_targets(words, self.words).to(self.device).gather(1, likeliest[:, None]) > 0
         plain = self.network.image_embedding(degraded)
         figures = {
@@ -138,11 +136,11 @@ class DACLIPTraining(Training):
         degraded = self.degradation.degrade(images.float(), parameters)
         return degraded, [own or (CLEAN,) for own in self.degradation.words(parameters)]
 
-    def _word_log_probabilities(self, degradation: Tensor) -> Tensor:
+    def _word_logits(self, degradation: Tensor) -> Tensor:
         texts = [self.word_template.format(word) for word in self.words]
         with torch.no_grad():
             words = F.normalize(self.network.text_embedding(tokenize(self.tokenizer, texts, self.device)), dim=1)
-        return torch.log_softmax(self.network.logit_scale.exp() * F.normalize(degradation, dim=1) @ words.T, dim=1)
+        return self.network.logit_scale.exp() * F.normalize(degradation, dim=1) @ words.T
 
     def _embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Content and degradation embedding; of pieces only the embeddings are kept until the backward pass."""

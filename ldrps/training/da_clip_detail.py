@@ -122,4 +122,4 @@ class DACLIPDetailTraining(Training):
         return self.network.logit_scale.exp() * F.normalize(embedding, dim=1) @ self.words.T
 
     def _loss(self, embedding: Tensor, targets: Tensor) -> Tensor:
-        return -(targets * torch.log_softmax(self._logits(embedding), dim=1)).sum(dim=1).mean()
+        return F.cross_entropy(self._logits(embedding), targets)
