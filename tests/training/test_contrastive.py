@@ -46,6 +46,8 @@ def test_without_equal_captions_it_is_clips_loss():
 
 
 def in_process(rank, folder):
+    # OpenMP's threads do not come with a fork, and would be waited for.
+    torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1"}
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     loss, *gradients = gradient([[0, 1, 2], [3, 4, 5]][rank])
