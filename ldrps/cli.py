@@ -34,6 +34,8 @@ ldrps restores damaged photos without being told what is wrong with them.
   ldrps predict --config X ...        Lightning's predict, every setting by name
   ldrps fit --config train/X ...      train the embedded models
   ldrps validate --config train/X ... score a trained model on held-out photos
+  ldrps export CHECKPOINT --output FOLDER
+                                      write the weights of a training that still runs, as its end will
 
 `ldrps VERB --help` lists the options of a verb; `--print_config` shows a resolved run.
 """
@@ -44,6 +46,7 @@ EVERYDAY = (
     "test",
     "caption",
     "convert",
+    "export",
     "sweep",
     "untrained",
     "report",

@@ -18,7 +18,7 @@ from rich.console import Console
 from ldrps.data.image_files import opened
 from ldrps.data.images import ImageData
 from ldrps.data.samples import Entry, Outcome, Sample
-from ldrps.methods.forecast import Measurement, Speeds, plan
+from ldrps.methods.forecast import Forecast, Measurement, Speeds, plan
 from ldrps.methods.peak_memory import PeakMemory
 from ldrps.methods.restorer import Restorer
 from modules.priors.answering import user_cache
@@ -38,11 +38,13 @@ class Forecasting(Callback):
 
     Attributes:
         settings: Settings of the method, on which times depend.
+        forecast: What the run will take; None before it starts, or where nobody asked.
     """
 
     def __init__(self, show: bool = False) -> None:
         self.show = show
         self.settings: Any = {}
+        self.forecast: Forecast | None = None
         self._speeds = Speeds()
         self._watching = ExitStack()
 
@@ -64,6 +66,7 @@ class Forecasting(Callback):
         if forecast.seconds is not None:
             # Processes share the pictures.
             forecast = replace(forecast, seconds=forecast.seconds / trainer.world_size)
+        self.forecast = forecast
         # The line is what `ldrps plan` was asked for, and a remark before a restoration.
         console = Console(stderr=not data.dry_run, highlight=False, soft_wrap=True)
         console.print(f"plan: {forecast.sentence()}", markup=False)
@@ -98,13 +101,11 @@ class Forecasting(Callback):
             seconds = done[largest].seconds
             self._speeds.add(Measurement(pixels[largest], seconds, self._memory.peak_bytes, together))
 
-    def teardown(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
+    def teardown(self, trainer: Trainer, pl_module: Restorer, stage: Any) -> None:
         """Stop watching."""
         self._watching.close()
 
-    def on_exception(self, trainer: Trainer, pl_module: Restorer, exception: BaseException) -> None:
-        """Stop watching."""
-        self._watching.close()
+    on_exception = teardown  # type: ignore[assignment]
 
 
 def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, int]], list[str]]:

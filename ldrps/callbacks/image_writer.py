@@ -1,5 +1,6 @@
 """Writes what was restored: the photo, a before|after pair, a film strip of the sampling."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.methods.restorer import Restorer, Step
 from modules.pictures import to_pil
+
+LOGGER = logging.getLogger("ldrps.restore")
 
 
 class ImageWriter(BasePredictionWriter):
@@ -104,6 +107,8 @@ class ImageWriter(BasePredictionWriter):
     ) -> None:
         """Write the pictures of one batch."""
         for outcome in prediction if self.output is not None else ():
+            if outcome.remark:
+                LOGGER.info("%s: %s", outcome.record.name, outcome.remark)
             if outcome.restored is not None and isinstance(outcome.sample, Sample):
                 try:
                     self._write(outcome.sample, outcome.restored)

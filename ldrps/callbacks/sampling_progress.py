@@ -59,19 +59,14 @@ class SamplingProgress(ProgressBar):
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """See Lightning."""
-        self._stop()
+        if self._progress is not None:
+            self._progress.stop()
 
-    def on_test_end(self, trainer: Trainer, pl_module: Restorer) -> None:
-        """See Lightning."""
-        self._stop()
+    on_test_end = on_predict_end  # type: ignore[assignment]
 
     def on_exception(self, trainer: Trainer, pl_module: Restorer, exception: BaseException) -> None:
         """See Lightning."""
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self.on_predict_end(trainer, pl_module)
 
     def _start(self, dataloader: Any, restorer: Restorer) -> None:
         if not self._is_shown:

@@ -32,6 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     from ldrps.commands.convert import Convert
     from ldrps.commands.degrade import Degrade
     from ldrps.commands.demo import Demo
+    from ldrps.commands.export import Export
     from ldrps.commands.plan import Plan
     from ldrps.commands.report import Report
     from ldrps.commands.restore import Restore
@@ -42,7 +43,8 @@ def run(arguments: Sequence[str]) -> int:
 
     parser = ArgumentParser(prog="ldrps")
     verbs = parser.add_subcommands()
-    for options in (Restore, Plan, Degrade, Test, Caption, Convert, Sweep, Untrained, Report, Demo, Ui, Completion):
+    files = (Caption, Convert, Export, Untrained, Report, Demo, Ui, Completion)
+    for options in (Restore, Plan, Degrade, Test, Sweep, *files):
         name = options.__name__.lower()
         verbs.add_subcommand(name, make_parser(name, options))
     sys.stdout.write(parser.get_completion_script(f"shtab-{shell}"))

@@ -33,7 +33,9 @@ def find_preset(name: str, beside: Path | None = None) -> Path:
         if candidate.is_file():
             return candidate
     folder = preset_folder()
-    for candidate in (folder / f"{name}.yaml", *sorted(folder.glob(f"*/{name}.yaml"))):
+    # Restorers first: one and a prior may share a name.
+    kinds = (folder / "restore" / f"{name}.yaml", *sorted(folder.glob(f"*/{name}.yaml")))
+    for candidate in (folder / f"{name}.yaml", *kinds):
         if candidate.is_file():
             return candidate
     kind = f"{path.parent}/*.yaml" if (folder / path.parent).is_dir() and path.parent != Path() else "*/*.yaml"
@@ -48,10 +50,51 @@ def read_preset(name: str) -> Settings:
         ValueError: If it, or what it builds on, does not exist, is no YAML mapping, builds on itself, or contradicts
             what it builds on.
     """
+    return read_line(find_preset(name), ())
+
+
+def read_line(file: Path, inside: tuple[Path, ...]) -> Settings:
+    """Read a file and what it builds on.
+
+    Args:
+        file: The file.
+        inside: Files that led here, of methods made of methods.
+
+    Raises:
+        ValueError: See `read_preset`.
+    """
     settings: Settings = {}
-    for path in reversed(line_of(find_preset(name))):
-        settings = merged(settings, read_file(path), str(path))
+    for path in reversed(line_of(file)):
+        settings = merged(settings, with_parts(read_file(path), (*inside, path)), str(path))
     return settings
+
+
+def with_parts(value: Any, inside: tuple[Path, ...]) -> Any:
+    """Put the ``model`` of another preset where settings inside of a file inherit it: methods made of methods.
+
+    Args:
+        value: Settings, or a part of them.
+        inside: The file that they are of, after those that led to it.
+
+    Raises:
+        ValueError: See `read_preset`.
+
+    Example:
+        >>> made = with_parts({"then": {"inherits": "ir_sde", "init_args": {"seed": 3}}}, (Path("a.yaml"),))
+        >>> made["then"]["class_path"], made["then"]["init_args"]["seed"]
+        ('ldrps.methods.ir_sde.ir_sde.IRSDE', 3)
+    """
+    if isinstance(value, list):
+        return [with_parts(part, inside) for part in value]
+    if not isinstance(value, dict):
+        return value
+    own = {name: with_parts(part, inside) for name, part in value.items() if name != INHERITS}
+    if INHERITS not in value:
+        return own
+    base = find_preset(str(value[INHERITS]), inside[-1].parent)
+    if base.resolve() in [path.resolve() for path in inside]:
+        raise ValueError(f"config {inside[0]} builds on itself: {' -> '.join(map(str, [*inside, base]))}")
+    return merged(read_line(base, inside)["model"], own, str(inside[-1]))
 
 
 def read_presets(names: Iterable[str]) -> Settings:

@@ -1,15 +1,13 @@
 """LightningCLI with this project's presets, callbacks and defaults."""
 
-import itertools
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from ldrps.callbacks.failures import Failures
 from ldrps.callbacks.forecasting import Forecasting
@@ -20,18 +18,14 @@ from ldrps.callbacks.tracking import Tracking
 from ldrps.configuration.arguments import one_each
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
-from ldrps.configuration.layers import Settings, merged, read_file
+from ldrps.configuration.kept_settings import SettingsBesideOutputs
+from ldrps.configuration.layers import Settings, merged
 from ldrps.configuration.presets import preset_model, read_prior
-from ldrps.data.images import ImageData
 from ldrps.data.samples import Record
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
-from ldrps.results.run_folder import differences
 
 RESTORING = ("predict", "test")
-
-SETTINGS_FILE = "ldrps.config.yaml"
-"""Name of the resolved settings beside what was made with them."""
 
 DEFAULT_DATA = {
     "predict": "ldrps.data.images.ImageData",
@@ -40,60 +34,6 @@ DEFAULT_DATA = {
     "validate": "ldrps.data.photos.PhotoData",
 }
 """What `--data` is where neither a file nor the command line says so."""
-
-
-class SettingsBesideOutputs(SaveConfigCallback):
-    """Saves the resolved settings of a run beside what it made."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Save once, as ``ldrps.config.yaml`` for restorations, in the log folder for training."""
-        if stage == "fit":
-            super().setup(trainer, pl_module, stage)
-            return
-        folders = [
-            callback.output
-            for callback in trainer.callbacks
-            if isinstance(callback, ImageWriter | Results) and callback.output is not None
-        ]
-        if not trainer.is_global_zero:
-            return
-        if any(isinstance(callback, ImageWriter) and callback.num_kept for callback in trainer.callbacks):
-            if isinstance(trainer.datamodule, ImageData) and not trainer.datamodule.files:
-                return
-            self._name_changes(folders[0] / SETTINGS_FILE)
-        for folder in folders:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                self.parser.save(self.config, folder / SETTINGS_FILE, skip_unset=False, overwrite=True)
-            except OSError as error:
-                raise ValueError(
-                    f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another one"
-                ) from error
-
-    def _name_changes(self, file: Path) -> None:
-        """Say what differs between the settings of the pictures that are kept and those of this run."""
-        try:
-            earlier = read_file(file)
-        except ValueError:
-            return
-        now = json.loads(self.parser.dump(self.config, format="json", skip_validation=True))
-        then, here = ({"model": one.get("model"), "trainer": precision_of(one)} for one in (earlier, now))
-        if changes := [*differences(then, here)]:
-            listed = "; ".join(change.replace(".init_args", "") for change in changes)
-            moved = next(name for count in itertools.count(1) if not (name := numbered(file, count)).exists())
-            file.replace(moved)
-            told = f"pictures that are kept were made with other settings ({moved.name}): {listed}"
-            sys.stderr.write(f"ldrps: {told}\n")
-
-
-def precision_of(settings: Settings) -> Settings:
-    """What of a trainer's settings results depend on."""
-    return {"precision": settings.get("trainer", {}).get("precision")}
-
-
-def numbered(file: Path, number: int) -> Path:
-    """Name for the settings of an earlier run."""
-    return file.with_suffix(f".{number}{file.suffix}")
 
 
 class CommandLine(LightningCLI):

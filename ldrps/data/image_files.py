@@ -67,17 +67,32 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise ValueError(f"{path} is empty (0 bytes): copy it again from its source")
     try:
         with opened(path) as image:
-            if image.width * image.height > max_pixels:
-                raise ValueError(
-                    f"{path} has {image.width} x {image.height} pixels, more than max_pixels={max_pixels}: "
-                    "make it smaller or raise max_pixels"
-                )
+            check_size(str(path), image.size, max_pixels)
             return _upright_picture(image, path)
     except UnidentifiedImageError as error:
         known = "PNG, JPEG, WebP, TIFF, AVIF or BMP"
         raise ValueError(f"{path} is not a picture that can be read: give {known}") from error
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}): copy it again from its source") from error
+
+
+def check_size(name: str, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> None:
+    """Make sure that a picture is not too large.
+
+    Args:
+        name: What the message calls it.
+        size: Width and height.
+        max_pixels: Most pixels.
+
+    Raises:
+        ValueError: If it is.
+    """
+    width, height = size
+    if width * height > max_pixels:
+        raise ValueError(
+            f"{name} has {width} x {height} pixels, more than max_pixels={max_pixels}: "
+            "make it smaller or raise max_pixels"
+        )
 
 
 @contextmanager

@@ -36,21 +36,27 @@ class Photos(Dataset[dict[str, Any]]):
     """Random square crops of photos with a caption each.
 
     A shard is a tar file of ``KEY.webp`` (or another image type) and ``KEY.json`` with an optional list ``captions``;
-    a folder holds images with optional ``NAME.txt`` beside them. Bytes are read on demand and the decoded photos kept
-    (one byte per channel and pixel), so that later epochs cost no decoding.
+    a folder holds images with optional ``NAME.txt`` beside them. Bytes are read on demand; decoded photos are kept (one
+    byte per channel and pixel) as long as there is room for them, so that later epochs cost no decoding.
 
     Args:
         sources: Shards (``.tar``), folders, and lists (``.csv``, ``.jsonl``).
         crop_size_px: Side of the square crops; photos with a shorter side are enlarged to it.
         aspect_jitter: The width-to-height ratio is multiplied by a factor in [1 / (1 + j), 1 + j].
         is_training: Random crop, flip and caption; otherwise the centre crop and the first caption.
+        kept_gib: Room for decoded photos, in each process that reads.
 
     Raises:
         ValueError: If a source does not exist or no image is found.
     """
 
     def __init__(
-        self, sources: Sequence[str], crop_size_px: int = 128, aspect_jitter: float = 0.15, is_training: bool = True
+        self,
+        sources: Sequence[str],
+        crop_size_px: int = 128,
+        aspect_jitter: float = 0.15,
+        is_training: bool = True,
+        kept_gib: float = 4.0,
     ) -> None:
         self.crop_size_px = crop_size_px
         self.aspect_jitter = aspect_jitter
@@ -59,6 +65,7 @@ class Photos(Dataset[dict[str, Any]]):
         if not self.records:
             raise ValueError(f"no image found in {list(sources)}: give .tar shards or folders of images")
         self._decoded: dict[int, np.ndarray] = {}
+        self._room = kept_gib * 2**30
 
     def __len__(self) -> int:
         return len(self.records)
@@ -73,14 +80,18 @@ class Photos(Dataset[dict[str, Any]]):
         return {"image": to_tensor(crop), "caption": rng.choice(captions) if self.is_training else captions[0]}
 
     def _decode(self, index: int) -> np.ndarray:
-        if index not in self._decoded:
-            record = self.records[index]
-            with record.path.open("rb") as stream:
-                stream.seek(record.offset)
-                content = stream.read(record.size)
-            with Image.open(io.BytesIO(content)) as image:
-                self._decoded[index] = np.asarray(image.convert("RGB"))
-        return self._decoded[index]
+        if index in self._decoded:
+            return self._decoded[index]
+        record = self.records[index]
+        with record.path.open("rb") as stream:
+            stream.seek(record.offset)
+            content = stream.read(record.size)
+        with Image.open(io.BytesIO(content)) as image:
+            photo = np.asarray(image.convert("RGB"))
+        if photo.nbytes <= self._room:
+            self._room -= photo.nbytes
+            self._decoded[index] = photo
+        return photo
 
     def _crop(self, photo: Image.Image, rng: random.Random) -> Image.Image:
         side = self.crop_size_px
@@ -110,6 +121,7 @@ class PhotoData(LightningDataModule):
         only_captioned: Leave out photos without a caption (for text-image training).
         seed: Seed of order and crops. They depend on nothing else, so that an interrupted training goes on with the
             photos that it would have seen.
+        kept_gib: Room for decoded photos in the memory of each loader process; beyond it they are decoded each time.
     """
 
     def __init__(
@@ -121,6 +133,7 @@ class PhotoData(LightningDataModule):
         num_workers: int = 0,
         only_captioned: bool = False,
         seed: int = 0,
+        kept_gib: float = 4.0,
     ) -> None:
         super().__init__()
         self.sources = list(sources)
@@ -130,10 +143,11 @@ class PhotoData(LightningDataModule):
         self.num_workers = num_workers
         self.only_captioned = only_captioned
         self.seed = seed
+        self.kept_gib = kept_gib
 
     def setup(self, stage: str) -> None:
         """Index the sources and split them."""
-        training = Photos(self.sources, self.crop_size_px)
+        training = Photos(self.sources, self.crop_size_px, kept_gib=self.kept_gib)
         held_out = Photos(self.sources, self.crop_size_px, is_training=False)
         stride = max(2, len(training) // max(1, self.num_held_out))
         kept = [index for index, record in enumerate(training.records) if record.captions or not self.only_captioned]

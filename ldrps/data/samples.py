@@ -92,6 +92,7 @@ class Outcome:
         error: One sentence that says why it failed; None if it did not.
         seconds: Time it took, shared evenly by images that were restored together.
         restorer: Name of the method among several.
+        remark: What the method has to say of it, such as which way it took and why; empty if nothing.
     """
 
     sample: Sample | Unreadable
@@ -99,6 +100,7 @@ class Outcome:
     error: str | None
     seconds: float
     restorer: str = ""
+    remark: str = ""
 
     @property
     def record(self) -> Record:

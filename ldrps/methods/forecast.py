@@ -86,7 +86,7 @@ class Forecast:
             return f"{subject} on {self.device}: too little to measure the time first"
         memory = f"{self.peak_bytes / 2**30:.1f} of {self.free_bytes / 2**30:.1f} GiB of memory"
         if self.peak_bytes > self.free_bytes:
-            memory += ", which is MORE than there is: make windows or batches smaller"
+            memory += ", which is MORE than there is: make pictures, windows or batches smaller"
         windows = "" if self.window_px is None else f", windows of {self.window_px} px"
         time_ = f"about {duration(self.seconds)} on {self.device}"
         return f"{subject}: {time_}, {memory}{windows}, batch {self.batch_size}"

@@ -74,6 +74,7 @@ class Restorer(LightningModule, ABC):
         name: What results call it.
         metrics: What a test measures; None measures the usual.
         rows: What a test has measured so far.
+        remarks: What the last call of `restore` has to say of each image; empty where it says nothing of any.
     """
 
     is_baseline = False
@@ -86,6 +87,7 @@ class Restorer(LightningModule, ABC):
         self.records: list[Record] = []
         self.metrics: list[Metric] | None = None
         self.rows: list[Row] = []
+        self.remarks: list[str] = []
         self.pace = Pace()
 
     def members(self) -> list["Restorer"]:
@@ -118,6 +120,17 @@ class Restorer(LightningModule, ABC):
         Returns:
             The restored images, same shape and range.
         """
+
+    def explain(self, degraded: Tensor) -> Tensor:
+        """The images with the light, haze and the like undone that the method finds before it restores.
+
+        Args:
+            degraded: Shape (B, 3, H, W), range [0, 1].
+
+        Returns:
+            The same shape and range; the images themselves where it finds nothing, or has no such means.
+        """
+        return degraded
 
     def economies(self, degraded: Tensor) -> Iterable[Economy]:
         """Ways to restore images, shape (B, 3, H, W), in less memory, the mildest first; most methods know none."""
@@ -222,6 +235,7 @@ class Restorer(LightningModule, ABC):
                 listen(samples, step)
 
         started = time.perf_counter()
+        self.remarks = []
         try:
             restored = self._restore_stacked(samples, observe)
         except Exception as error:
@@ -234,7 +248,11 @@ class Restorer(LightningModule, ABC):
             is_memory = is_out_of_memory(error)
         else:
             seconds = (time.perf_counter() - started) / len(samples)
-            return [self._checked(sample, image, seconds) for sample, image in zip(samples, restored, strict=True)]
+            remarks = self.remarks or [""] * len(samples)
+            return [
+                self._checked(sample, image, seconds, remark)
+                for sample, image, remark in zip(samples, restored, remarks, strict=True)
+            ]
         # One image's trouble (a missing prompt, memory) must not cost the others.
         middle = len(samples) // 2
         if is_memory:
@@ -252,9 +270,9 @@ class Restorer(LightningModule, ABC):
 
         return make() if len(samples) > 1 else made_with_less(make, self.economies(degraded))
 
-    def _checked(self, sample: Sample, restored: Tensor, seconds: float) -> Outcome:
+    def _checked(self, sample: Sample, restored: Tensor, seconds: float, remark: str) -> Outcome:
         if bool(restored.isfinite().all()):
-            return Outcome(sample, restored, None, seconds, self.name)
+            return Outcome(sample, restored, None, seconds, self.name, remark)
         sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
         return Outcome(sample, None, sentence, seconds, self.name)
 

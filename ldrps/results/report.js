@@ -46,7 +46,8 @@ function show() {
     pictures[side].src = number === undefined ? "data:," : `data:image/jpeg;base64,${at(`p${number}`).textContent}`;
     pictures[side].alt = tags[side].textContent = kind;
   });
-  at("figures").textContent = Object.entries(image.scores).map(([kind, value]) => `${kind}: ${metric} ${value.toFixed(2)}`).join(", ");
+  const remarks = Object.entries(image.remarks).map(([kind, remark]) => `${kind}: ${remark}`);
+  at("figures").textContent = [Object.entries(image.scores).map(([kind, value]) => `${kind}: ${metric} ${value.toFixed(2)}`).join(", "), ...remarks].join("; ");
   pictures[0].decode().then(zoom, () => {});
 }
 

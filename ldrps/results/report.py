@@ -126,6 +126,7 @@ def browsable(folder: RunFolder, rows: Sequence[Row], metric: str) -> tuple[list
     }
     images: list[dict[str, Any]] = []
     pictures: list[str] = []
+    remarks = {(row.suite, row.name, row.restorer): row.remark for row in rows if row.remark}
     methods = {suite: methods_of(rows, suite) for suite in {row.suite for row in rows}}
     for suite, name in dict.fromkeys((row.suite, row.name) for row in rows):
         kinds: dict[str, int] = {}
@@ -136,7 +137,8 @@ def browsable(folder: RunFolder, rows: Sequence[Row], metric: str) -> tuple[list
                 pictures.append(reduced(path))
         scores = {kind: value for kind in kinds if (value := figures.get((suite, name, kind))) is not None}
         if len(kinds) > 1:
-            images.append({"suite": suite, "name": name, "kinds": kinds, "scores": scores})
+            said = {kind: remark for kind in kinds if (remark := remarks.get((suite, name, kind)))}
+            images.append({"suite": suite, "name": name, "kinds": kinds, "scores": scores, "remarks": said})
     return images, pictures
 
 

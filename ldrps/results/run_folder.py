@@ -33,6 +33,7 @@ class Row:
         seconds: Time of the restoration.
         peak_mib: Largest memory of the process so far.
         error: One sentence that says why there is no result.
+        remark: What the method has to say of it, such as which way it took and why.
     """
 
     suite: str
@@ -44,6 +45,7 @@ class Row:
     seconds: float = 0.0
     peak_mib: float = 0.0
     error: str | None = None
+    remark: str = ""
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
@@ -186,11 +188,21 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """Name the differences between two settings.
 
     A setting that only one of two versions knows is no difference where it is null, which leaves things as they were.
+    Lists are looked into where something in them has settings by name.
 
     Example:
         >>> list(differences({"a": 1, "b": 2, "c": 3}, {"a": 2, "b": 2, "d": None}))
         ['a is 1 there and 2 here', 'c is only there']
+        >>> list(differences({"a": [{"b": 1}, 2]}, {"a": [{"b": 3, "c": None}, 2]}))
+        ['a[0].b is 1 there and 3 here']
     """
+    if isinstance(old, list) and isinstance(new, list) and any(isinstance(value, dict) for value in [*old, *new]):
+        if len(old) != len(new):
+            yield f"{path} has {len(old)} entries there and {len(new)} here"
+            return
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from differences(*pair, f"{path}[{index}]")
+        return
     if not (isinstance(old, dict) and isinstance(new, dict)):
         if old != new:
             yield f"{path} is {json.dumps(old)} there and {json.dumps(new)} here"

@@ -24,12 +24,14 @@ class Measurable:
         sample: What it was made of.
         image: Shape (3, H, W), range [0, 1].
         seconds: Time it took.
+        remark: What the method has to say of it.
     """
 
     restorer: str
     sample: Sample
     image: Tensor
     seconds: float
+    remark: str = ""
 
     def kind(self) -> tuple[str, tuple[int, ...], bool]:
         """Images of one kind are scored in one batch."""
@@ -45,7 +47,8 @@ def measurable(outcomes: Sequence[Outcome]) -> list[Measurable]:
         if isinstance(sample, Sample):
             inputs[id(sample)] = Measurable(INPUT, sample, sample.image, 0.0)
             if outcome.restored is not None:
-                results.append(Measurable(outcome.restorer, sample, outcome.restored, outcome.seconds))
+                result = Measurable(outcome.restorer, sample, outcome.restored, outcome.seconds, outcome.remark)
+                results.append(result)
     return [*inputs.values(), *results]
 
 
@@ -86,7 +89,8 @@ def score_group(results: Sequence[Measurable], metrics: Sequence[Metric], device
         odd |= broken
         kept = {name: None if name in odd else value for name, value in values.items()}
         sample = result.sample
-        rows.append(Row(sample.suite, sample.name, sample.key, result.restorer, kept, odd, result.seconds, peak))
+        own = (sample.suite, sample.name, sample.key, result.restorer)
+        rows.append(Row(*own, kept, odd, result.seconds, peak, remark=result.remark))
     return rows
 
 

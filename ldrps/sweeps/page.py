@@ -8,6 +8,7 @@ from typing import Any
 from ldrps.results.pictures import Previews, best_median_worst
 from ldrps.results.report import embedded
 from ldrps.results.run_folder import INPUT
+from ldrps.results.templates import environment
 from ldrps.sweeps.outcome import Entry, Outcome
 from modules.safe_files import complete_or_absent
 
@@ -22,10 +23,8 @@ def write_page(outcome: Outcome, tables: Sequence[tuple[str, list[str], list[lis
         tables: Title, header and cells of each table.
         folder: Where to write; the plot lies there already.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(loader=PackageLoader("ldrps.sweeps", "."), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template(TEMPLATE).render(
+    template = environment("ldrps.sweeps").get_template(TEMPLATE)
+    page = template.render(
         title=outcome.sweep.name,
         tables=tables,
         plot=embedded(folder / "sweep.png"),
@@ -61,7 +60,14 @@ def cards(outcome: Outcome, entry: Entry) -> list[dict[str, Any]]:
             before = Previews(reference.run.path).path(row.suite, row.name, kind)
             after = Previews(entry.run.path).path(row.suite, row.name, row.restorer)
             if before.is_file() and after.is_file():
-                words = "the input" if reference is entry else f"#{outcome.entries.index(reference) + 1}"
-                text = f"{label}: {row.suite}, {row.name}, {outcome.metric} {value:.2f}; left {words}"
-                found.append({"label": text, "before": embedded(before), "after": embedded(after)})
+                numbers = [f"#{outcome.entries.index(one) + 1}" for one in (reference, entry)]
+                found.append(
+                    {
+                        "label": f"{label}: {row.suite}, {row.name}, {outcome.metric} {value:.2f}",
+                        "before": embedded(before),
+                        "after": embedded(after),
+                        "left": "the input" if reference is entry else numbers[0],
+                        "right": numbers[1],
+                    }
+                )
     return found

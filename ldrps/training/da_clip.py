@@ -7,11 +7,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 from transformers import CLIPConfig, CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from degradations.base import Degradation
 from degradations.drawing import generators_for
 from ldrps.training.base import Training
+from ldrps.training.contrastive import caption_loss, caption_numbers
 from ldrps.training.tokenizer import tokenize
 from modules.networks.da_clip import DACLIPConfig, DACLIPModel
 
@@ -32,6 +34,9 @@ class DACLIPTraining(Training):
         words: The damage to name; other words of the degradation are not asked for.
         word_template: Text whose embedding stands for a word.
         content_weight: Weight of the L1 distance to the clean photo's embedding, relative to that embedding's size.
+        piece_size: Photos that go through the towers at once; their activations are forgotten and computed again in the
+            backward pass, so that a batch may be as large as its embeddings fit. None takes all at once. The gradient
+            is the same (Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup).
         learning_rate: See `Training`.
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
@@ -52,6 +57,7 @@ class DACLIPTraining(Training):
         words: Sequence[str],
         word_template: str = "{}",
         content_weight: float = 1.0,
+        piece_size: int | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
         warmup_steps: int = 100,
@@ -65,6 +71,7 @@ class DACLIPTraining(Training):
         self.words = list(words)
         self.word_template = word_template
         self.content_weight = content_weight
+        self.piece_size = piece_size
 
     def configure_model(self) -> None:
         """Put the two towers together and copy the controller from the image tower."""
@@ -90,12 +97,14 @@ class DACLIPTraining(Training):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Sum of the three distances."""
         degraded, words = self._degrade(batch["image"], self._generators(len(batch["image"])))
-        content, degradation = self.network(degraded)
+        content, degradation = self._embed(degraded)
         with torch.no_grad():
             clean = self.network.image_embedding(batch["image"])
         losses = {
             "caption": self._caption_loss(content, batch["caption"]),
-            "word": -(self._word_targets(words) * self._word_log_probabilities(degradation)).sum(dim=1).mean(),
+            "word": -(word_targets(words, self.words).to(self.device) * self._word_log_probabilities(degradation))
+            .sum(dim=1)
+            .mean(),
             "content": (content - clean).abs().mean() / clean.abs().mean(),
         }
         for name, loss in losses.items():
@@ -110,7 +119,7 @@ class DACLIPTraining(Training):
         content, degradation = self.network(degraded)
         clean = self.network.image_embedding(batch["image"])
         likeliest = self._word_log_probabilities(degradation).argmax(dim=1)
-        hits = self._word_targets(words).gather(1, likeliest[:, None]) > 0
+        hits = word_targets(words, self.words).to(self.device).gather(1, likeliest[:, None]) > 0
         plain = self.network.image_embedding(degraded)
         figures = {
             "val/word_accuracy": hits.float().mean(),
@@ -129,27 +138,33 @@ class DACLIPTraining(Training):
         degraded = self.degradation.degrade(images.float(), parameters)
         return degraded, [own or (CLEAN,) for own in self.degradation.words(parameters)]
 
-    def _word_targets(self, words: Sequence[Sequence[str]]) -> Tensor:
-        """Spread evenly over the words of each photo, shape (B, words); nothing for words that are not asked for."""
-        counts = torch.tensor([[float(word in own) for word in self.words] for own in words], device=self.device)
-        return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
-
     def _word_log_probabilities(self, degradation: Tensor) -> Tensor:
         texts = [self.word_template.format(word) for word in self.words]
         with torch.no_grad():
             words = F.normalize(self.network.text_embedding(tokenize(self.tokenizer, texts, self.device)), dim=1)
         return torch.log_softmax(self.network.logit_scale.exp() * F.normalize(degradation, dim=1) @ words.T, dim=1)
 
+    def _embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Content and degradation embedding; of pieces only the embeddings are kept until the backward pass."""
+        if self.piece_size is None or len(images) <= self.piece_size:
+            content, degradation = self.network(images)
+            return content, degradation
+        pieces = [checkpoint(self.network, piece, use_reentrant=False) for piece in images.split(self.piece_size)]
+        content, degradation = (torch.cat(embeddings) for embeddings in zip(*pieces, strict=True))
+        return content, degradation
+
     def _caption_loss(self, content: Tensor, captions: Sequence[str]) -> Tensor:
-        """Contrastive loss over the photos that have a caption; equal captions are no negatives of each other."""
-        rows = [row for row, caption in enumerate(captions) if caption]
-        if len(rows) < 2:
-            return content.sum() * 0
-        distinct = list(dict.fromkeys(captions[row] for row in rows))
         with torch.no_grad():
-            texts = F.normalize(self.network.text_embedding(tokenize(self.tokenizer, distinct, self.device)), dim=1)
-        similarity = self.network.logit_scale.exp() * F.normalize(content[rows], dim=1) @ texts.T
-        own = torch.tensor([distinct.index(captions[row]) for row in rows], device=content.device)
-        matches = F.one_hot(own, len(distinct)).float().T
-        by_text = -(matches / matches.sum(dim=1, keepdim=True) * torch.log_softmax(similarity.T, dim=1)).sum(dim=1)
-        return (F.cross_entropy(similarity, own) + by_text.mean()) / 2
+            texts = self.network.text_embedding(tokenize(self.tokenizer, list(captions), self.device))
+        return caption_loss(content, texts, caption_numbers(captions), self.network.logit_scale.exp())
+
+
+def word_targets(words: Sequence[Sequence[str]], known: Sequence[str]) -> Tensor:
+    """Spread evenly over the words of each photo, shape (B, known words); nothing for words that are not asked for.
+
+    Example:
+        >>> word_targets([("noise", "rain"), ("fog",)], ["clean", "noise", "rain"]).tolist()
+        [[0.0, 0.5, 0.5], [0.0, 0.0, 0.0]]
+    """
+    counts = torch.tensor([[float(word in own) for word in known] for own in words])
+    return counts / counts.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,4 +1,4 @@
-"""Light and haze as a network guesses them, with a global exposure halfway to what the histogram says."""
+"""Light and haze as a network guesses them, with a global exposure two fifths of the way to what the histogram says."""
 
 from collections.abc import Sequence
 

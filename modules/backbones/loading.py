@@ -76,7 +76,7 @@ def load_frozen(kind: type[Network], path: str, name: str, recipe: str, alternat
 
     Args:
         kind: Its class.
-        path: Folder or ``package:`` path.
+        path: Folder or ``package:`` path; no hub is asked, where nobody keeps them.
         name: What a user calls it.
         recipe: The training that exports such a folder.
         alternative: What needs no weights.
@@ -85,7 +85,7 @@ def load_frozen(kind: type[Network], path: str, name: str, recipe: str, alternat
         ValueError: If it is missing or does not fit; one sentence with the remedy.
     """
     try:
-        network = kind.from_pretrained(source(path), torch_dtype=torch.float32)
+        network = kind.from_pretrained(source(path), torch_dtype=torch.float32, local_files_only=True)
     except FAILURES as error:
         raise ValueError(
             f"weights {path!r} of the {name} cannot be read ({reason(error)}): give a folder that "

@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPVisionModelWithProjection, PretrainedConfig, PreTrainedModel
 
+from modules.networks.detail_tower import DetailTower
+
 OPENAI_MEAN, OPENAI_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Of the pixels CLIP was trained on (Radford et al. 2021, released code)."""
 
@@ -23,6 +25,7 @@ class DACLIPConfig(PretrainedConfig):
         image_std: What the difference is divided by.
         words: The damage the controller was trained to name.
         word_template: Text whose embedding stands for a word; ``{}`` is the word.
+        has_detail: Whether a `DetailTower` also looks at crops of the full resolution, for the words alone.
     """
 
     model_type = "da_clip"
@@ -34,6 +37,7 @@ class DACLIPConfig(PretrainedConfig):
         image_std: Sequence[float] = OPENAI_STD,
         words: Sequence[str] = (),
         word_template: str = "{}",
+        has_detail: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -42,6 +46,7 @@ class DACLIPConfig(PretrainedConfig):
         self.image_std = list(image_std)
         self.words = list(words)
         self.word_template = word_template
+        self.has_detail = has_detail
 
 
 class DACLIPModel(PreTrainedModel):
@@ -75,11 +80,14 @@ class DACLIPModel(PreTrainedModel):
         )
         # Learnt with the controller; the frozen CLIP keeps its own.
         self.logit_scale = nn.Parameter(self.clip.logit_scale.detach().clone())
+        width: Any = clip_config.projection_dim
+        self.detail = DetailTower(width) if config.has_detail else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Set the zero layers to zero; CLIP's own classes set the others."""
-        if isinstance(module, nn.Linear) and any(module is layer for layer in self.zero_layers):
+        """Set the zero layers to zero; CLIP's own classes and torch set the others."""
+        silent = [*self.zero_layers, *([] if self.detail is None else [self.detail.projection])]
+        if isinstance(module, nn.Linear) and any(module is layer for layer in silent):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
 
@@ -133,6 +141,22 @@ class DACLIPModel(PreTrainedModel):
             hidden = layer(hidden, attention_mask=None) + residual
         content = self.clip.visual_projection(tower.post_layernorm(hidden[:, 0]))
         return content, degradation
+
+    def damage(self, images: Tensor) -> Tensor:
+        """What words for the damage are compared with, shape (B, D): the degradation embedding, and what crops add.
+
+        Networks that were trained with the embeddings of `forward` are not concerned.
+
+        Args:
+            images: Shape (B, 3, H, W), range [0, 1].
+        """
+        _, degradation = self(images)
+        return self.with_detail(degradation, images)
+
+    def with_detail(self, degradation: Tensor, images: Tensor) -> Tensor:
+        """`damage` of images whose degradation embedding, shape (B, D), is known."""
+        # Only directions count for words, and both shall have a say.
+        return degradation if self.detail is None else F.normalize(degradation, dim=1) + self.detail(images)
 
     def image_embedding(self, images: Tensor) -> Tensor:
         """What the frozen CLIP alone says of each image, shape (B, D).

@@ -86,11 +86,12 @@ class DACLIP(Prior):
             ValueError: If an image is too small for the image tower.
         """
         content, degradation = self.network(degraded)
+        damage_embedding = self.network.with_detail(degradation, degraded)
         similarity = F.normalize(content, dim=1) @ self.caption_embeddings.T
         nearest = similarity.topk(min(self.num_captions, len(self.captions)), dim=1).indices.tolist()
         words = [
             [word for word, probability in own.items() if probability >= self.min_probability]
-            for own in self.probabilities(degradation)
+            for own in self.probabilities(damage_embedding)
         ]
         damage = [", ".join(word for word in own if word != CLEAN) if self.names_damage else "" for own in words]
         return Semantics(
@@ -105,7 +106,7 @@ class DACLIP(Prior):
         """Probability of each damage word, the likeliest first.
 
         Args:
-            degradation: Degradation embeddings, shape (B, D).
+            degradation: What `DACLIPModel.damage` says, shape (B, D).
         """
         logits = self.network.logit_scale.exp() * F.normalize(degradation, dim=1) @ self.word_embeddings.T
         rows = logits.softmax(dim=1).tolist()

@@ -76,8 +76,8 @@ def measure(prior, photos):
         for number, batch in enumerate(photos.split(BATCH)):
             keys = range(number * BATCH, number * BATCH + len(batch))
             damaged = batch if degradation is None else degradation(batch, generators_for(0, keys))
-            content, damage = network(damaged)
-            said += [next(iter(own)) for own in prior.probabilities(damage)]
+            content, _ = network(damaged)
+            said += [next(iter(own)) for own in prior.probabilities(network.damage(damaged))]
             own = clean[number * BATCH :][: len(batch)]
             before.append(F.cosine_similarity(network.image_embedding(damaged), own))
             after.append(F.cosine_similarity(content, own))

@@ -75,8 +75,7 @@ def test_resume_keeps_what_is_there_and_names_what_changed(finished, tmp_path, m
     printed = capfd.readouterr()
     assert "5 of 6 picture(s) are in" in printed.out
     assert "1 restored picture(s)" in printed.out
-    assert "were made with other settings (ldrps.config.1.yaml): " in printed.err
-    assert "model.seed is 0 there and 7 here" in printed.err
+    assert "were made with other settings (ldrps.config.1.yaml): model.seed is 0 there and 7 here\n" in printed.err
     assert "seed: 0" in (out / "ldrps.config.1.yaml").read_text()
     assert "seed: 7" in (out / "ldrps.config.yaml").read_text()
     assert (out / "c.tif").read_bytes() == b"mine"

@@ -66,7 +66,7 @@ def test_a_training_preset_can_be_parsed(preset, capsys):
 
 def test_every_other_preset_can_be_built():
     others = [load_preset(path.stem).name for path in RESTORE if path not in LATENT]
-    assert others == ["irsde", "matched"]
+    assert others == ["auto", "irsde", "matched"]
 
 
 def test_a_preset_is_found_by_name_and_by_path():

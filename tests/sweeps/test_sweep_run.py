@@ -112,8 +112,8 @@ def test_the_page_shows_every_point_beside_the_baseline_without_the_network(fini
     for number, label in enumerate(("weight=0.02", "weight=0.1", "weight=0.3"), 1):
         assert f"#{number} {label}" in page
     assert page.count('class="slider"') == 3 * 2
-    assert page.count("left #1") == 2 * 2
-    assert page.count("left the input") == 2
+    assert page.count('<span class="tag left">#1</span>') == 2 * 2
+    assert page.count('<span class="tag left">the input</span>') == 2
     assert page.count("data:image/png") == 1
 
 

@@ -5,6 +5,7 @@ import torch
 
 from degradations.pipeline import Maybe
 from degradations.weather.haze import Haze
+from ldrps.cli import main
 from ldrps.training.first_guess import FirstGuessTraining
 from modules.networks.first_guess import FirstGuess, Guess
 from tests.builders import generators
@@ -103,7 +104,7 @@ def test_only_light_and_haze_count_as_present(pictures):
     assert 0 < int(present[:, 1].sum()) < 4
 
 
-def test_the_recipe_trains_exports_and_goes_on(tmp_path):
+def test_the_recipe_trains_exports_and_goes_on(tmp_path, capsys):
     assert fit("first_guess", tmp_path, 40, "--trainer.max_steps", "4") == 0
     exported = tmp_path / "mini" / "first_guess"
     network = FirstGuess.from_pretrained(exported, torch_dtype=torch.float32)
@@ -113,7 +114,15 @@ def test_the_recipe_trains_exports_and_goes_on(tmp_path):
     assert all(bool(part.isfinite().all()) for part in first)
     assert float(first.log_gain.abs().max()) > 0
     [checkpoint] = (tmp_path / "logs").rglob("last.ckpt")
+    assert main(["export", str(checkpoint), "--output", str(tmp_path / "early")]) == 0
+    assert "weights of step 4" in capsys.readouterr().out
+    early = FirstGuess.from_pretrained(tmp_path / "early" / "first_guess", torch_dtype=torch.float32)
+    with torch.no_grad():
+        for mine, its in zip(early(photo), first, strict=True):
+            torch.testing.assert_close(mine, its)
     assert fit("first_guess", tmp_path, 40, "--trainer.max_steps", "6", "--ckpt_path", str(checkpoint)) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "other settings" in line]
+    assert [line.partition("settings: ")[2] for line in told] == ["trainer.max_steps is 4 there and 6 here"]
     again = FirstGuess.from_pretrained(exported, torch_dtype=torch.float32)
     with torch.no_grad():
         assert float((again(photo).log_gain - first.log_gain).abs().max()) > 0

@@ -26,7 +26,7 @@ def make_training(network=None, prediction_type="sample", step_rule="posterior",
     return IRSDETraining(network or NAFNet(**SMALL), GaussianNoise(), scheduler=scheduler, **settings)
 
 
-@pytest.mark.parametrize("objective", ["maximum_likelihood", "noise", "x0"])
+@pytest.mark.parametrize("objective", ["maximum_likelihood", "noise", "x0", "log_x0"])
 @pytest.mark.parametrize("prediction_type", ["epsilon", "sample"])
 def test_the_truth_has_no_loss_and_anything_else_has(pictures, objective, prediction_type):
     training = make_training(prediction_type=prediction_type, objective=objective)

@@ -22,7 +22,9 @@ VISIBLE_CHANGE = 1 / 255
 """Mean change of a pixel below which a photo counts as left alone."""
 
 
-def findings(degraded: Tensor, restored: Tensor, prompt: str = "", words: Sequence[str] = ()) -> list[str]:
+def findings(
+    degraded: Tensor, restored: Tensor, prompt: str = "", words: Sequence[str] = (), remark: str = ""
+) -> list[str]:
     """Describe what was found.
 
     Args:
@@ -30,8 +32,10 @@ def findings(degraded: Tensor, restored: Tensor, prompt: str = "", words: Sequen
         restored: The same photo restored.
         prompt: What the prior says it shows.
         words: What the prior says is wrong with it.
+        remark: What the method has to say of it.
     """
-    told = [f"Shows, as the prior says: {prompt}."] if prompt else []
+    told = [f"{remark[0].upper()}{remark[1:]}."] if remark else []
+    told += [f"Shows, as the prior says: {prompt}."] if prompt else []
     told += [f"Looks, as the prior says, like: {', '.join(words)}."] if words else []
     before, after = degraded[None], restored[None]
     measured = [sentence for sentence in (light(before, after), haze(before, after), noise(before, after)) if sentence]

@@ -1,14 +1,12 @@
 """How progress and results look on the page; plain HTML with the slider that reports use."""
 
-from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import escape
 
 from ldrps.commands.browser.work import Work
-from ldrps.results import templates
+from ldrps.results.templates import environment
 
 CSS = """
 .gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
@@ -22,14 +20,6 @@ footer { display: none !important; }
 .sentence { color: #b91c1c; }
 .download { font-weight: 600; overflow-wrap: anywhere; } progress { width: 100%; }
 """
-
-
-@cache
-def environment() -> Environment:
-    """Templates of the page and, beside them, those of the reports."""
-    shared = templates.environment()
-    assert shared.loader is not None
-    return shared.overlay(loader=ChoiceLoader([PackageLoader("ldrps.commands.browser", "."), shared.loader]))
 
 
 def style() -> str:
@@ -50,7 +40,7 @@ def results(work: Work, root: Path, shown_at: str) -> str:
         return quote(f"{shown_at}/{path.relative_to(root).as_posix()}")
 
     return (
-        environment()
+        environment("ldrps.commands.browser")
         .get_template("cards.html.j2")
         .render(
             sentences=work.sentences,

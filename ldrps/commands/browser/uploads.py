@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
-from ldrps.data.image_files import IMAGE_SUFFIXES
-
-MAX_PIXELS = 4_000_000
-"""Larger pictures are refused, as `ldrps restore` does."""
+from ldrps.data.image_files import IMAGE_SUFFIXES, check_size, opened
 
 MAX_NAME_BYTES = 120
 """Of one part of a name; file systems take 255, and results add to it."""
@@ -31,26 +26,17 @@ class Upload:
 
 
 def refusal(path: Path, name: str) -> str | None:
-    """Say in one sentence why a picture is not restored; None if it is.
-
-    The one place that judges the size of a photo before work begins.
-    """
+    """Say in one sentence, the one of `ldrps restore`, why a picture is not restored; None if it is."""
     if path.stat().st_size == 0:
         return f"{name} is empty (0 bytes): copy it again from its source"
     try:
-        with Image.open(path) as picture:
-            width, height = picture.size
-    except Image.DecompressionBombError:
-        return (
-            f"{name} has far more pixels than the {MAX_PIXELS / 1e6:g} megapixels that can be restored: make it smaller"
-        )
-    except (OSError, SyntaxError, ValueError):
+        with opened(path) as picture:
+            size = picture.size
+        check_size(name, size)
+    except ValueError as error:
+        return str(error).replace(str(path), name)
+    except (OSError, SyntaxError):
         return f"{name} is not a picture that can be read: give PNG, JPEG, WebP, TIFF or BMP"
-    if width * height > MAX_PIXELS:
-        return (
-            f"{name} has {width} x {height} pixels, more than the {MAX_PIXELS / 1e6:g} megapixels that can be "
-            "restored: make it smaller"
-        )
     return None
 
 

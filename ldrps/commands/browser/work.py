@@ -10,6 +10,7 @@ from typing import Any
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
+from ldrps.callbacks.forecasting import Forecasting
 from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.commands.browser.choices import Choices
 from ldrps.commands.browser.findings import findings
@@ -178,6 +179,19 @@ class Watch(Callback):
             if isinstance(module, Prior):
                 module.register_forward_hook(self._listen)
 
+    def on_predict_epoch_start(self, trainer: Trainer, pl_module: Restorer) -> None:
+        """Show the plan; what needs more memory than there is would end this server, and is refused with it.
+
+        Raises:
+            ValueError: If it does.
+        """
+        [forecast] = [callback.forecast for callback in trainer.callbacks if isinstance(callback, Forecasting)]
+        if forecast is None:
+            return
+        if forecast.peak_bytes is not None and forecast.peak_bytes > forecast.free_bytes:
+            raise ValueError(forecast.sentence())
+        self.work.report(forecast.sentence(), 0.0)
+
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: Restorer, outputs: Sequence[Outcome], *batch: Any, **indices: Any
     ) -> None:
@@ -186,7 +200,8 @@ class Watch(Callback):
         writers = [callback for callback in trainer.callbacks if isinstance(callback, ImageWriter)]
         for outcome in outputs:
             if outcome.restored is not None and isinstance(outcome.sample, Sample):
-                self.work.cards.append(self._card(outcome.sample, outcome.restored, writers[0].written[-1]))
+                card = self._card(outcome.sample, outcome.restored, writers[0].written[-1], outcome.remark)
+                self.work.cards.append(card)
         self.work.report(self.work.doing, self.num_done / len(self.work.names))
 
     def _step(self, samples: Sequence[Sample], step: Step) -> None:
@@ -196,7 +211,7 @@ class Watch(Callback):
     def _listen(self, prior: Prior, arguments: Any, semantics: Semantics) -> None:
         self.semantics = semantics
 
-    def _card(self, sample: Sample, restored: Tensor, result: Path) -> Card:
+    def _card(self, sample: Sample, restored: Tensor, result: Path, remark: str) -> Card:
         strip = result.parent / f"{Path(sample.name).name}.trajectory.png"
         prompt, words = (self.semantics.prompts or [""])[0], (self.semantics.words or [()])[0]
         clean_file = self.clean.get(sample.name)
@@ -213,7 +228,7 @@ class Watch(Callback):
             after=self._preview(sample.name, "after", restored),
             result=result,
             strip=strip if strip.is_file() else None,
-            found=findings(sample.image, restored, prompt, words),
+            found=findings(sample.image, restored, prompt, words, remark),
             clean=clean,
             scores=scores,
         )

@@ -135,15 +135,20 @@ class LDRPS(Restorer):
         if small is degraded:
             return restored
         size = self._size(small)
-        undone, undone_small = (
-            self.alignment.invert_in(
-                [size.window(window) for window in split(images.shape[-2:], self.backbone.windows.side_px)], images
-            )
-            for images in (degraded, small)
-        )
+        undone, undone_small = (self._undo_in_windows(images, size) for images in (degraded, small))
         # What the small picture cannot show is the input's own, with the damage undone.
         smooth = F.interpolate(restored - undone_small, size=degraded.shape[-2:], mode="bilinear")
         return (undone + smooth).clamp(0, 1)
+
+    @torch.no_grad()
+    def explain(self, degraded: Tensor) -> Tensor:
+        """See `Restorer.explain`: what the alignment net undoes before anything is sampled."""
+        generators = [image_generator(image, self.seed) for image in degraded]
+        small = reduced(degraded, self.max_side_px)
+        size = self._size(small)
+        with torch.autocast(degraded.device.type, enabled=False):
+            self.alignment.begin(size.enter(small), generators)
+            return self._undo_in_windows(degraded, size).clamp(0, 1)
 
     def _size(self, degraded: Tensor) -> WorkingSize:
         height, width = degraded.shape[-2:]
@@ -181,6 +186,11 @@ class LDRPS(Restorer):
             conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
             restored = self.colorization(restored, self.backbone, conditioning, generators)
         return restored
+
+    def _undo_in_windows(self, images: Tensor, size: WorkingSize) -> Tensor:
+        """Take the learnt damage out of whole pictures of any size."""
+        windows = split(images.shape[-2:], self.backbone.windows.side_px)
+        return self.alignment.invert_in([size.window(window) for window in windows], images)
 
     def _undo(self, images: Tensor, window: Window, size: WorkingSize) -> Tensor:
         """Take the learnt damage out of a window of the pictures, at their own size."""

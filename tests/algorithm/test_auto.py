@@ -1,0 +1,75 @@
+"""The choice between methods: each image gets the one that fits it, and it is said why."""
+
+import pytest
+import torch
+
+from ldrps.configuration.presets import load_preset
+from ldrps.data.samples import Sample
+from ldrps.methods.auto.auto import Auto
+from ldrps.methods.auto.explained import Explained
+from ldrps.methods.auto.words import Words
+from ldrps.methods.baselines.gain import Gain
+from ldrps.methods.baselines.total_variation import TotalVariation
+from ldrps.methods.in_turn import InTurn
+from ldrps.metrics.fidelity import PSNR
+from ldrps.results.scoring import measurable, score
+from tests.da_clip import WORDS
+
+
+@pytest.fixture(scope="module")
+def explaining(micro_folder):
+    """LD-RPS whose alignment net is the tone curve, which needs no weights."""
+    restorer = load_preset("statistics", backbone__path=micro_folder, prior="modules.priors.null.Null")
+    restorer.load()
+    return restorer
+
+
+@pytest.fixture(scope="module")
+def auto(explaining):
+    methods = {"both": InTurn(explaining, TotalVariation()), "gain": Gain()}
+    return Auto(methods, [Explained("both", "both")], "gain", seed=3)
+
+
+@pytest.fixture(scope="module")
+def dark_and_ordinary(pictures):
+    """A dark picture between two that nothing is wrong with."""
+    return torch.stack([pictures[0], pictures[1] * 0.15, pictures[2]])
+
+
+def test_each_image_goes_its_own_way(auto, explaining, dark_and_ordinary):
+    restored = auto.restore(dark_and_ordinary, [None] * 3)
+    explained = explaining.explain(dark_and_ordinary[1:2])
+    assert float(explained.mean()) > 2 * float(dark_and_ordinary[1].mean())
+    first = explaining.restore(dark_and_ordinary[1:2], [None]).clamp(0, 1)
+    torch.testing.assert_close(restored[1:2], TotalVariation().restore(first, [None]))
+    torch.testing.assert_close(restored[::2], Gain().restore(dark_and_ordinary[::2], [None] * 2))
+    assert auto.remarks[0] == auto.remarks[2] == "method: gain (nothing else was found)"
+    assert auto.remarks[1].startswith("method: both (light that was ")
+    assert explaining.seed == 3
+
+
+def test_rows_say_which_way_an_image_went(auto, dark_and_ordinary):
+    samples = [Sample(str(row), None, image, target=image) for row, image in enumerate(dark_and_ordinary)]
+    rows = score(measurable(auto.restore_batch(samples)), [PSNR()], torch.device("cpu"))
+    said = {row.name: row.remark for row in rows if row.restorer == "auto"}
+    assert [said[name].split()[1] for name in "012"] == ["gain", "both", "gain"]
+    assert {row.remark for row in rows if row.restorer == "input"} == {""}
+
+
+def test_what_da_clip_says_chooses(told_folder, pictures):
+    words = Words({WORDS[0]: "a", WORDS[1]: "b", WORDS[2]: "b"}, str(told_folder / "da_clip"), 0.0)
+    words.load()
+    said = words.prior.probabilities(words.prior.network(pictures)[1])
+    for one, probabilities in zip(words(pictures, {}), said, strict=True):
+        assert one.method == ("a" if probabilities[WORDS[0]] > 0.5 else "b")
+        assert f"DA-CLIP says {max((WORDS[:1], WORDS[1:])[one.method == 'b'], key=probabilities.get)}" in one.reason
+    words.min_probability = 1.01
+    assert words(pictures, {}) == [None] * 4
+    assert words(pictures[..., :4, :4], {}) == [None] * 4
+
+
+def test_names_that_do_not_exist_are_refused(told_folder):
+    with pytest.raises(ValueError, match="method 'blind' is not among methods, which are gain"):
+        Auto({"gain": Gain()}, [Explained()], "gain")
+    with pytest.raises(ValueError, match="word 'fog' is none of DA-CLIP's, which are clean, noise, haze"):
+        Words({"fog": "a"}, str(told_folder / "da_clip")).load()
