@@ -17,7 +17,7 @@ ROOMS = {
     "sweeps": "points, searches, workers, tables",
     "configuration": "presets in layers, Lightning's command line",
     "callbacks": "write pictures and rows, show progress, track",
-    "methods": "restorer · ld_rps · baselines",
+    "methods": "restorer · ld_rps · ir_sde · auto · baselines",
     "training": "trainings of the embedded models",
     "results": "run folders, tables, pictures, report",
     "metrics": "PSNR, SSIM, LPIPS …",

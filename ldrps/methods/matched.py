@@ -78,7 +78,7 @@ def matching_timestep(backbone: Backbone, noise: float) -> int:
         >>> backbone = StableDiffusion()
         >>> backbone.load()
         >>> [matching_timestep(backbone, noise) for noise in (0.0, 0.3, 1.0)]
-        [1, 57, 321]
+        [1, 81, 354]
     """
     one, zero = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
     lowest, highest = 1, NUM_TIMESTEPS - 1

@@ -53,7 +53,9 @@ def test_the_embedded_model_is_small_and_described():
     prior, helpers = ("da_clip", "prior_adapter"), ("first_guess", "pixel_denoiser")
     assert sum(size_of[part] for part in prior) <= 8e6
     assert sum(size_of[part] for part in helpers) <= 5e6
-    assert size_of.total() - sum(size_of[part] for part in prior + helpers) <= 22e6
+    assert size_of["ir_sde"] <= 10e6
+    assert size_of.total() - sum(size_of[part] for part in (*prior, *helpers, "ir_sde")) <= 22e6
+    assert size_of.total() <= 45e6
     assert max(path.stat().st_size for path in files) <= 15e6
     card = (MINI / "README.md").read_text(encoding="utf-8")
     assert all(word in card for word in ("Data", "Recipe", "held-out", "Limits"))
