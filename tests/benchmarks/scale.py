@@ -27,7 +27,7 @@ from tests.benchmarks.restore import machine, markdown, replace_vgg
 
 PRESETS = ("blind", "fast", "best", "reference_denoising")
 PROCESSOR_TIME = "LDRPS_PROCESSOR_TIME"
-"""Environment variable: seconds are the processor's, of all its cores together. For machines on which other work runs."""
+"""Environment variable: seconds are those of the processor, all cores together; where other work runs."""
 
 UNITS = ("seconds", "peak memory, MiB")
 FEW = {"sampling__num_inference_steps": 18, "backbone__path": "package:ldrps/pretrained/mini", "working_scale": 1.0}
