@@ -29,7 +29,6 @@ PRESETS = ("blind", "fast", "best", "reference_denoising")
 PROCESSOR_TIME = "LDRPS_PROCESSOR_TIME"
 """Environment variable: seconds are those of the processor, all cores together; where other work runs."""
 
-UNITS = ("seconds", "peak memory, MiB")
 FEW = {"sampling__num_inference_steps": 18, "backbone__path": "package:ldrps/pretrained/mini", "working_scale": 1.0}
 
 
@@ -76,21 +75,11 @@ def growth(preset, sizes, counts, output):
     by_size = [run(preset, *shape) for shape in track(shapes, description="sizes")]
     by_count = [run(preset, 256, 256, count) for count in track(counts, description="images at once")]
     megapixels = [width * height / 1e6 for width, height in shapes]
-    figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
-    for row, numbers, results, label in (
-        (axes[0], megapixels, by_size, "megapixels"),
-        (axes[1], counts, by_count, "images of 256 x 256 at once"),
-    ):
-        totals = [
-            result["seconds"] * (number if row is axes[1] else 1)
-            for number, result in zip(numbers, results, strict=True)
-        ]
-        for axis, values, unit in zip(row, (totals, [result["mib"] for result in results]), UNITS, strict=True):
-            axis.plot(numbers, values, "o-")
-            axis.set(xlabel=label, ylabel=unit, xlim=(0, None), ylim=(0, None))
-    figure.suptitle(f"{preset}, embedded model")
-    figure.savefig(output / "growth.png", dpi=120)
-    plt.close(figure)
+    plot(
+        output / "growth.png",
+        preset,
+        {"megapixels": (megapixels, by_size), "images of 256 x 256 at once": (counts, by_count)},
+    )
     rows = [
         [f"{width} x {height}", f"{result['seconds']:.1f}", f"{result['seconds'] / pixels:.1f}", f"{result['mib']:.0f}"]
         for (width, height), pixels, result in zip(shapes, megapixels, by_size, strict=True)
@@ -103,6 +92,19 @@ def growth(preset, sizes, counts, output):
         markdown([f"photo ({preset})", "seconds", "seconds a megapixel", "peak MiB"], rows),
         markdown([f"256 x 256 at once ({preset})", "seconds an image", "peak MiB"], together),
     ]
+
+
+def plot(file, preset, series):
+    """Draw time and memory over some numbers, one row for each."""
+    figure, axes = plt.subplots(len(series), 2, figsize=(9, 6), layout="constrained")
+    for row, (label, (numbers, results)) in zip(axes, series.items(), strict=True):
+        for axis, key, unit in zip(row, ("seconds", "mib"), ("seconds an image", "peak memory, MiB"), strict=True):
+            values = [result[key] for result in results]
+            axis.plot(numbers, values, "o-")
+            axis.set(xlabel=label, ylabel=unit, xlim=(0, None), ylim=(0, 1.1 * max(values)))
+    figure.suptitle(f"{preset}, embedded model")
+    figure.savefig(file, dpi=100)
+    plt.close(figure)
 
 
 def batches():
