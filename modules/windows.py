@@ -203,14 +203,21 @@ def in_windows(
     """
     if len(windows) == 1:
         return make(values)
-    rows: dict[int, list[Tensor]] = {}
+    if torch.is_grad_enabled() and values.requires_grad:
+        rows: dict[int, list[Tensor]] = {}
+        for window in windows:
+            # A graph would hold every window's activations: they are computed again when the gradient comes to them.
+            made = checkpoint(make, window.outer(values), use_reentrant=False)
+            rows.setdefault(window.rows.start, []).append(window.scaled(factor).core(made))
+        return torch.cat([torch.cat(parts, dim=-1) for parts in rows.values()], dim=-2)
+    result: Tensor | None = None
     for window in windows:
-        part = window.outer(values)
-        # A graph would hold every window's activations: they are computed again when the gradient comes to them.
-        has_graph = torch.is_grad_enabled() and values.requires_grad
-        made = checkpoint(make, part, use_reentrant=False) if has_graph else make(part)
-        rows.setdefault(window.rows.start, []).append(window.scaled(factor).core(made))
-    return torch.cat([torch.cat(parts, dim=-1) for parts in rows.values()], dim=-2)
+        made, place = make(window.outer(values)), window.scaled(factor)
+        if result is None:
+            result = made.new_empty(*made.shape[:2], *place.size)
+        result[..., place.rows.inner, place.columns.inner] = place.core(made)
+    assert result is not None, "a picture has at least one window"
+    return result
 
 
 def fused(make: Callable[[Tensor], Tensor], values: Tensor, side: int, overlap: int, multiple: int) -> Tensor:

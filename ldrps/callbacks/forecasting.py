@@ -18,7 +18,7 @@ from rich.console import Console
 from ldrps.data.image_files import opened
 from ldrps.data.images import ImageData
 from ldrps.data.samples import Entry, Outcome, Sample
-from ldrps.methods.forecast import Forecast, Measurement, Speeds, plan
+from ldrps.methods.forecast import Forecast, Measurement, Speeds, duration, plan
 from ldrps.methods.peak_memory import PeakMemory
 from ldrps.methods.restorer import Restorer
 from modules.priors.answering import user_cache
@@ -71,7 +71,10 @@ class Forecasting(Callback):
         console = Console(stderr=not data.dry_run, highlight=False, soft_wrap=True)
         console.print(f"plan: {forecast.sentence()}", markup=False)
         if too_large:
-            told = f"{len(too_large)} too large (max_pixels={data.max_pixels}): {listed(too_large)}"
+            names = [f"{file} ({width} x {height})" for file, (width, height) in too_large.items()]
+            told = f"{len(names)} too large (max_pixels={data.max_pixels}): {listed(names)}"
+            if (more := plan(pl_module, list(too_large.values()), self._speeds).seconds) is not None:
+                told += f"; with a higher data.max_pixels about {duration(more / trainer.world_size)} more"
             console.print(f"plan: {told}", markup=False)
         if data.passed_over:
             told = f"{len(data.passed_over)} file(s) passed over, no pictures: {listed(data.passed_over)}"
@@ -108,13 +111,14 @@ class Forecasting(Callback):
     on_exception = teardown  # type: ignore[assignment]
 
 
-def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, int]], list[str]]:
+def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, int]], dict[Path, tuple[int, int]]]:
     """Width and height of pictures by their headers; what cannot be read is told when its turn comes.
 
     Returns:
-        The sizes, and a name with its size for each picture that is too large.
+        The sizes, and those of the pictures that are too large, by their files.
     """
-    sizes, too_large = [], []
+    sizes: list[tuple[int, int]] = []
+    too_large: dict[Path, tuple[int, int]] = {}
     for file in files:
         try:
             with opened(file) as image:
@@ -122,7 +126,7 @@ def sizes_of(files: Sequence[Path], max_pixels: int) -> tuple[list[tuple[int, in
         except (ValueError, OSError, SyntaxError, UnidentifiedImageError):
             continue
         if size[0] * size[1] > max_pixels:
-            too_large.append(f"{file} ({size[0]} x {size[1]})")
+            too_large[file] = size
         else:
             sizes.append(size)
     return sizes, too_large

@@ -8,6 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from ldrps.callbacks.failures import Failures
 from ldrps.callbacks.forecasting import Forecasting
@@ -16,6 +17,7 @@ from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
 from ldrps.configuration.arguments import one_each
+from ldrps.configuration.devices import check_devices
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
 from ldrps.configuration.kept_settings import SettingsBesideOutputs
@@ -68,10 +70,21 @@ class CommandLine(LightningCLI):
             raise ValueError(with_hint(error, parser, args)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer; restorations show their own progress and log only where a logger is asked for."""
+        """Make the trainer; restorations show their own progress and log only where a logger is asked for.
+
+        Raises:
+            ValueError: If it asks for devices that are not there.
+        """
+        trainer = self.config_init[self.subcommand].trainer
+        check_devices(trainer.accelerator, trainer.devices)
+        try:
+            return self._made_trainer(trainer, **kwargs)
+        except MisconfigurationException as error:
+            raise ValueError(f"the trainer's settings do not fit this machine or each other: {error}") from error
+
+    def _made_trainer(self, trainer: Any, **kwargs: Any) -> Trainer:
         if self.subcommand not in RESTORING:
             return super().instantiate_trainer(**kwargs)
-        trainer = self.config_init[self.subcommand].trainer
         progress = [] if trainer.enable_progress_bar is False else [SamplingProgress()]
         kept = [] if self.parts is None else [self.parts]
         trainer.callbacks = [*(trainer.callbacks or []), *progress, *kept, Failures()]

@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -133,8 +133,8 @@ class Restorer(LightningModule, ABC):
         return degraded
 
     def economies(self, degraded: Tensor) -> Iterable[Economy]:
-        """Ways to restore images, shape (B, 3, H, W), in less memory, the mildest first; most methods know none."""
-        return ()
+        """Ways to restore images, shape (B, 3, H, W), in less memory, the mildest first; those of methods inside."""
+        return (economy for part in inner(self) for economy in part.economies(degraded))
 
     def forward(self, picture: Image.Image | Tensor | str | Path) -> Image.Image:
         """Restore one picture.
@@ -275,6 +275,15 @@ class Restorer(LightningModule, ABC):
             return Outcome(sample, restored, None, seconds, self.name, remark)
         sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
         return Outcome(sample, None, sentence, seconds, self.name)
+
+
+def inner(module: torch.nn.Module) -> Iterator[Restorer]:
+    """The methods that another one is made of, not those inside them."""
+    for child in module.children():
+        if isinstance(child, Restorer):
+            yield child
+        else:
+            yield from inner(child)
 
 
 def hash_weights(module: torch.nn.Module) -> str:

@@ -1,18 +1,12 @@
 """Latents of diffusers' AutoencoderKL and AutoencoderTiny."""
 
-import math
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderTiny
-from diffusers.models.upsampling import Upsample2D
-from torch import Tensor, nn
+from torch import Tensor
 
-from modules.backbones.codec import Codec, Make
-from modules.backbones.shared_norms import SharedNorms
-from modules.windows import Window
+from modules.backbones.autoencoder_stages import decoding_stages, encoding_stages
+from modules.backbones.codec import Codec
 
 
 class AutoencoderCodec(Codec):
@@ -30,41 +24,27 @@ class AutoencoderCodec(Codec):
         self.cheap = cheap
         self.latent_channels = autoencoder.config.latent_channels
         self.downscale_factor = 2 ** (len(autoencoder.config.block_out_channels) - 1)
-        self.reach = self._reach()
         self._scale = autoencoder.config.scaling_factor
         self._shift = getattr(autoencoder.config, "shift_factor", None) or 0.0
 
-    def _reach(self) -> int:
-        """See `Codec.reach`; attention, which reaches everywhere, is not counted."""
-        encoder, decoder = self.autoencoder.encoder, self.autoencoder.decoder
-        if isinstance(self.autoencoder, AutoencoderTiny):
-            stages = [encoder.layers], [decoder.layers]
-        else:
-            stages = (
-                [encoder.conv_in, *encoder.down_blocks, encoder.mid_block, encoder.conv_out],
-                [decoder.conv_in, decoder.mid_block, *decoder.up_blocks, decoder.conv_out],
-            )
-        return math.ceil(max(receptive_radius(stages[0]) / self.downscale_factor, receptive_radius(stages[1])))
+    def encode_in_windows(self, images: Tensor, side_px: int | None) -> Tensor:
+        """See `Codec.encode_in_windows`; stage by stage, with group norms and attention of the whole picture."""
+        if side_px is None or max(images.shape[-2:]) <= side_px:
+            return self.encode(images)
+        hidden = (images * 2 - 1).to(self.autoencoder.dtype)
+        for stage in encoding_stages(self.autoencoder, self.downscale_factor):
+            hidden = stage.in_windows(hidden, side_px)
+        # Of a distribution the mean comes first, then the logarithm of the variance.
+        return (hidden[:, : self.latent_channels].to(images.dtype) - self._shift) * self._scale
 
-    def aware(self, make: Make, values: Tensor, windows: Sequence[Window]) -> Make:
-        """See `Codec.aware`: group norms take the mean and variance of a copy as large as a window."""
-        norms = SharedNorms(self.autoencoder)
-        if len(windows) == 1 or not norms.norms:
-            return make
-        scale = (windows[0].area / (values.shape[-2] * values.shape[-1])) ** 0.5
-        sides = [
-            max(1, round(side * scale / self.downscale_factor)) * self.downscale_factor for side in values.shape[-2:]
-        ]
-        # Pixels are left out rather than averaged, so that grain stays what it is.
-        small = F.interpolate(values, size=sides, mode="nearest-exact")
-        with torch.no_grad(), norms.measured():
-            make(small)
-
-        def make_shared(part: Tensor) -> Tensor:
-            with norms.shared():
-                return make(part)
-
-        return make_shared
+    def decode_in_windows(self, latents: Tensor, side_px: int | None) -> Tensor:
+        """See `Codec.decode_in_windows` and `encode_in_windows`."""
+        if side_px is None or max(latents.shape[-2:]) * self.downscale_factor <= side_px:
+            return self.decode(latents)
+        hidden = (latents / self._scale + self._shift).to(self.autoencoder.dtype)
+        for stage in decoding_stages(self.autoencoder, self.downscale_factor):
+            hidden = stage.in_windows(hidden, side_px)
+        return hidden.to(latents.dtype) / 2 + 0.5
 
     def encode(self, images: Tensor) -> Tensor:
         """Latents of the images; the mean where the encoder gives a distribution."""
@@ -99,23 +79,3 @@ class AutoencoderCodec(Codec):
                 for downsampler in block.downsamplers or ():
                     hidden = downsampler(hidden)
         return [feature.to(images.dtype) for feature in features]
-
-
-def receptive_radius(stages: Iterable[nn.Module]) -> float:
-    """Places around an input that the output of convolutions depends on, at the input's resolution.
-
-    Args:
-        stages: What the input goes through, in order; branches of a stage count as if they followed one another.
-
-    Example:
-        >>> receptive_radius([nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3, stride=2), nn.Conv2d(1, 1, 3), nn.Upsample(2)])
-        4.0
-    """
-    radius, size = 0.0, 1.0
-    for layer in (layer for stage in stages for layer in stage.modules()):
-        if isinstance(layer, nn.Conv2d):
-            radius += size * layer.dilation[0] * (layer.kernel_size[0] - 1) / 2
-            size *= layer.stride[0]
-        elif isinstance(layer, nn.Upsample | Upsample2D):
-            size /= 2
-    return radius

@@ -1,14 +1,11 @@
 """How images become latents and latents become images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from torch import Tensor
 
-from modules.windows import Window, in_windows, split
-
-Make = Callable[[Tensor], Tensor]
+from modules.windows import in_windows, split
 
 
 class Codec(ABC):
@@ -35,17 +32,13 @@ class Codec(ABC):
         """`encode` of images of any size, window by window where a side is longer than this."""
         factor = self.downscale_factor
         windows = split(images.shape[-2:], side_px, self.reach * factor, factor)
-        return in_windows(self.aware(self.encode, images, windows), images, windows, Fraction(1, factor))
+        return in_windows(self.encode, images, windows, Fraction(1, factor))
 
     def decode_in_windows(self, latents: Tensor, side_px: int | None) -> Tensor:
         """`decode` of latents of any size, window by window where a side of the image is longer than this."""
         factor = self.downscale_factor
         windows = split(latents.shape[-2:], None if side_px is None else side_px // factor, self.reach)
-        return in_windows(self.aware(self.decode, latents, windows), latents, windows, Fraction(factor))
-
-    def aware(self, make: Make, values: Tensor, windows: Sequence[Window]) -> Make:
-        """`encode` or `decode` for windows, aware of what only the whole picture shows."""
-        return make
+        return in_windows(self.decode, latents, windows, Fraction(factor))
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:

@@ -1,12 +1,9 @@
 """Latents whose neighbours become channels, as Flux wants them."""
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.backbones.codec import Codec, Make
-from modules.windows import Window
+from modules.backbones.codec import Codec
 
 
 class PackedCodec(Codec):
@@ -22,12 +19,15 @@ class PackedCodec(Codec):
         self.side = side
         self.latent_channels = codec.latent_channels * side**2
         self.downscale_factor = codec.downscale_factor * side
-        self.reach = -(-codec.reach // side)
         self.cheap = None if codec.cheap is None else PackedCodec(codec.cheap, side)
 
-    def aware(self, make: Make, values: Tensor, windows: Sequence[Window]) -> Make:
-        """See `Codec.aware`."""
-        return self.codec.aware(make, values, windows)
+    def encode_in_windows(self, images: Tensor, side_px: int | None) -> Tensor:
+        """See `Codec.encode_in_windows`."""
+        return F.pixel_unshuffle(self.codec.encode_in_windows(images, side_px), self.side)
+
+    def decode_in_windows(self, latents: Tensor, side_px: int | None) -> Tensor:
+        """See `Codec.decode_in_windows`."""
+        return self.codec.decode_in_windows(F.pixel_shuffle(latents, self.side), side_px)
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Codec.encode`."""

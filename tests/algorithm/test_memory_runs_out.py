@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from ldrps.data.samples import Sample
+from ldrps.methods.baselines.bicubic import Bicubic
+from ldrps.methods.in_turn import InTurn
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from tests.builders import make_restorer
@@ -65,6 +67,16 @@ def test_smaller_windows_for_that_picture_alone(restorer, caplog):
     assert outcome.restored.shape == large.shape
     assert said(caplog) == ["memory ran out: once more with windows of 160 px"]
     assert restorer.backbone.windows == windows
+
+
+def test_a_method_made_of_others_saves_as_they_do(restorer):
+    large = torch.rand(1, 3, 288, 320)
+    inside = [economy.name for economy in InTurn(Bicubic(), restorer).economies(large)]
+    assert (
+        inside
+        == [economy.name for economy in restorer.economies(large)]
+        == ["windows of 160 px", "networks in bfloat16"]
+    )
 
 
 def test_then_lower_precision_and_then_one_sentence(restorer, pictures, caplog):

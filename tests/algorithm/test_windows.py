@@ -1,10 +1,12 @@
 """Large pictures are restored in windows: the same picture comes out, without seams, in bounded memory."""
 
+import math
 from fractions import Fraction
 
 import pytest
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from PIL import Image
 from skimage import data as skimage_data
 
@@ -15,7 +17,10 @@ from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.alignment.fpam import FPAM
 from modules.alignment.light_and_haze import LightAndHaze
 from modules.alignment.tone_curve import ToneCurve
+from modules.backbones.autoencoder_codec import AutoencoderCodec
+from modules.backbones.autoencoder_stages import decoding_stages, encoding_stages
 from modules.backbones.stable_diffusion import StableDiffusion
+from modules.backbones.stages import receptive_radius
 from modules.losses.base import LossTerm
 from modules.losses.color_constancy import ColorConstancy
 from modules.losses.perceptual import Perceptual
@@ -65,42 +70,64 @@ def test_the_gradient_in_windows_is_that_of_the_picture(mini, photo):
     torch.testing.assert_close(*grads, atol=1e-5, rtol=1e-5)
 
 
-def test_group_norms_are_the_same_in_every_window(micro_kl_folder, photo):
-    """Norms of their own would give every window its own brightness; attention is left out, which sees no further."""
-    backbone = StableDiffusion(str(micro_kl_folder))
-    backbone.load()
-    for part in (backbone.vae.encoder, backbone.vae.decoder):
-        part.mid_block.attentions = torch.nn.ModuleList([None])
-    codec = backbone.codec
-    latents = codec.encode(photo).detach().requires_grad_()
-    windows = split(latents.shape[-2:], 32, codec.reach)
-    make = codec.aware(codec.decode, latents, windows)
-    results = [make(latents), in_windows(make, latents, windows, Fraction(2))]
-    torch.testing.assert_close(*results, atol=1e-4, rtol=0)
-    grads = [torch.autograd.grad(result.square().sum(), latents)[0] for result in results]
-    torch.testing.assert_close(*grads, atol=1e-3, rtol=1e-4)
-    assert float((in_windows(codec.decode, latents, windows, Fraction(2)) - results[0]).abs().max()) > 0.1
-    torch.testing.assert_close(codec.decode_in_windows(latents, 64), results[0], atol=1e-4, rtol=0)
+@pytest.fixture(scope="module")
+def normed():
+    """A codec with group norms and attention, as Stable Diffusion's, four levels, random weights."""
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
+    sizes = {"block_out_channels": (8, 16, 16, 16), "norm_num_groups": 4, "latent_channels": 4, "layers_per_block": 2}
+    return AutoencoderCodec(AutoencoderKL(**blocks, **sizes).requires_grad_(False).eval())
 
 
-@pytest.mark.parametrize("kind", ["encoder", "decoder"])
-def test_the_reach_is_what_a_gradient_finds(mini, kind):
-    """A pixel, or latent, depends on what lies within the reach, and on nothing beyond it."""
-    reach, factor = mini.codec.reach, mini.codec.downscale_factor
-    side = 2 * reach + 9
-    mini.windows = WHOLE
-    if kind == "decoder":
-        given = torch.randn(1, 8, side, side, requires_grad=True)
-        made, middle, unit = mini.decode(given), factor * (side // 2), 1
-    else:
-        given = torch.rand(1, 3, factor * side, factor * side, requires_grad=True)
-        made, middle, unit = mini.encode(given), side // 2, factor
+def test_with_group_norms_and_attention_windows_make_what_the_whole_picture_makes(normed, photo):
+    """Norms of their own would give every window its own brightness: the picture gets darker to the right."""
+    shaded = photo * torch.linspace(3, 0.5, photo.shape[-1])
+    latents = 3 * normed.encode(shaded)
+    torch.testing.assert_close(normed.encode_in_windows(shaded, 64), latents / 3, atol=1e-4, rtol=0)
+    whole = normed.decode(latents)
+    torch.testing.assert_close(normed.decode_in_windows(latents, 64), whole, atol=1e-4, rtol=0)
+    naive = in_windows(normed.decode, latents, split(latents.shape[-2:], 8, 4), Fraction(8))
+    assert float((naive - whole).abs().max()) > 0.1
+
+    # With a graph too, in which the statistics are constants, for one window as for many.
+    leaf, pull = latents.clone().requires_grad_(), torch.randn(whole.shape, generator=torch.Generator().manual_seed(1))
+    grads = []
+    for side_px in (1024, 64):
+        made = leaf / normed.autoencoder.config.scaling_factor
+        for stage in decoding_stages(normed.autoencoder, normed.downscale_factor):
+            made = stage.in_windows(made, side_px)
+        torch.testing.assert_close(made / 2 + 0.5, whole, atol=1e-4, rtol=0)
+        grads.append(torch.autograd.grad(made, leaf, pull)[0])
+    torch.testing.assert_close(*grads, atol=1e-3, rtol=1e-3)
+
+
+def test_an_encoder_with_attention_on_its_way_takes_pictures_whole(photo):
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ("AttnDownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
+    codec = AutoencoderCodec(AutoencoderKL(**blocks, block_out_channels=(8, 8), norm_num_groups=4).eval())
+    small = photo[..., :64, :96]
+    with torch.no_grad():
+        torch.testing.assert_close(codec.encode_in_windows(small, 64), codec.encode(small), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("stages_of", [encoding_stages, decoding_stages])
+def test_the_margin_of_a_stage_is_what_a_gradient_finds(mini, stages_of, number):
+    """A place depends on what lies within the margin, and on nothing beyond it."""
+    stage = stages_of(mini.vae, mini.codec.downscale_factor)[number]
+    margin, multiple = math.ceil(receptive_radius(stage.modules)), stage.factor.denominator
+    side = (2 * margin + 9) // multiple * multiple
+    first = next(part for layer in stage.modules for part in layer.modules() if isinstance(part, torch.nn.Conv2d))
+    given = torch.randn(1, first.in_channels, side, side, requires_grad=True)
+    made = stage(given)
+    middle = made.shape[-1] // 2
     (gradient,) = torch.autograd.grad(made[..., middle, middle].sum(), given)
-    rows = gradient.abs().amax(dim=(0, 1, 3)).nonzero().flatten() // unit
-    assert int(rows.max()) - side // 2 <= reach
-    assert side // 2 - int(rows.min()) <= reach
+    rows = gradient.abs().amax(dim=(0, 1, 3)).nonzero().flatten()
+    place = int(middle / stage.factor)
+    assert int(rows.max()) - place <= margin + multiple - 1
+    assert place - int(rows.min()) <= margin
     # And it is not much less: nothing is computed in vain.
-    assert side // 2 - int(rows.min()) >= reach - 3
+    assert place - int(rows.min()) >= margin - 3
 
 
 def full_settings():

@@ -1,10 +1,12 @@
 """`make bench-scale`: how time and memory grow with the photo and the batch, and what precision and windows change.
 
-python -m tests.benchmarks.scale [--output runs/scale] [--sizes 256 512 1024 2048 4000] [--preset fast]
+python -m tests.benchmarks.scale [--output runs/scale] [--sizes 256 512 1024 2048 4000] [--batches 1 2 4 8 16]
+    [--preset fast] [--growth-only]
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -24,6 +26,9 @@ from ldrps.data.samples import Sample
 from tests.benchmarks.restore import machine, markdown, replace_vgg
 
 PRESETS = ("blind", "fast", "best", "reference_denoising")
+PROCESSOR_TIME = "LDRPS_PROCESSOR_TIME"
+"""Environment variable: seconds are those of the processor, all cores together; where other work runs."""
+
 FEW = {"sampling__num_inference_steps": 18, "backbone__path": "package:ldrps/pretrained/mini", "working_scale": 1.0}
 
 
@@ -42,11 +47,12 @@ def measure(preset, width, height, batch, side_px, precision):
     clean, _ = photo(width, height)
     samples = [Sample(str(seed), None, photo(width, height, seed)[1]) for seed in range(batch)]
     restorer.restore_batch([Sample("warm", None, photo(64, 64)[1])])
-    started = time.perf_counter()
+    clock = time.process_time if os.environ.get(PROCESSOR_TIME) else time.perf_counter
+    started = clock()
     dtype = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     with torch.autocast("cpu", dtype=dtype, enabled=dtype is not None):
         restored = [outcome.restored for outcome in restorer.restore_batch(samples)]
-    seconds = (time.perf_counter() - started) / batch
+    seconds = (clock() - started) / batch
     psnr = -10 * float((restored[0] - clean).square().mean().log10())
     return {
         "seconds": seconds,
@@ -63,21 +69,42 @@ def run(preset, width, height, batch=1, side_px=512, precision="32"):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
-def growth(preset, sizes, output):
-    """Time and memory over the number of pixels, as a table and a plot."""
+def growth(preset, sizes, counts, output):
+    """Time and memory over the number of pixels, and of images at once, as tables and a plot."""
     shapes = [(side, round(side * 3 / 4 / 4) * 4) for side in sizes]
-    results = [run(preset, *shape) for shape in track(shapes, description="sizes")]
+    by_size = [run(preset, *shape) for shape in track(shapes, description="sizes")]
+    by_count = [run(preset, 256, 256, count) for count in track(counts, description="images at once")]
     megapixels = [width * height / 1e6 for width, height in shapes]
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    for axis, key, label in zip(axes, ("seconds", "mib"), ("seconds", "peak memory, MiB"), strict=True):
-        axis.plot(megapixels, [result[key] for result in results], "o-")
-        axis.set(xlabel="megapixels", ylabel=label, ylim=(0, None))
-    figure.savefig(output / "growth.png", dpi=120)
+    plot(
+        output / "growth.png",
+        preset,
+        {"megapixels": (megapixels, by_size), "images of 256 x 256 at once": (counts, by_count)},
+    )
     rows = [
         [f"{width} x {height}", f"{result['seconds']:.1f}", f"{result['seconds'] / pixels:.1f}", f"{result['mib']:.0f}"]
-        for (width, height), pixels, result in zip(shapes, megapixels, results, strict=True)
+        for (width, height), pixels, result in zip(shapes, megapixels, by_size, strict=True)
     ]
-    return markdown([f"photo ({preset})", "seconds", "seconds a megapixel", "peak MiB"], rows)
+    together = [
+        [count, f"{result['seconds']:.2f}", f"{result['mib']:.0f}"]
+        for count, result in zip(counts, by_count, strict=True)
+    ]
+    return [
+        markdown([f"photo ({preset})", "seconds", "seconds a megapixel", "peak MiB"], rows),
+        markdown([f"256 x 256 at once ({preset})", "seconds an image", "peak MiB"], together),
+    ]
+
+
+def plot(file, preset, series):
+    """Draw time and memory over some numbers, one row for each."""
+    figure, axes = plt.subplots(len(series), 2, figsize=(9, 6), layout="constrained")
+    for row, (label, (numbers, results)) in zip(axes, series.items(), strict=True):
+        for axis, key, unit in zip(row, ("seconds", "mib"), ("seconds an image", "peak memory, MiB"), strict=True):
+            values = [result[key] for result in results]
+            axis.plot(numbers, values, "o-")
+            axis.set(xlabel=label, ylabel=unit, xlim=(0, None), ylim=(0, 1.1 * max(values)))
+    figure.suptitle(f"{preset}, embedded model")
+    figure.savefig(file, dpi=100)
+    plt.close(figure)
 
 
 def batches():
@@ -115,6 +142,8 @@ def main():
     parser.add_argument(
         "--sizes", nargs="+", type=int, default=[256, 512, 1024, 2048, 4000], help="widths of 4:3 photos"
     )
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 2, 4, 8, 16], help="images at once")
+    parser.add_argument("--growth-only", action="store_true", help="leave out the presets, windows and precision")
     parser.add_argument("--one", nargs=6)
     options = parser.parse_args()
     quieten()
@@ -123,8 +152,10 @@ def main():
         sys.stdout.write(json.dumps(measure(preset, *map(int, numbers), precision)) + "\n")
         return
     options.output.mkdir(parents=True, exist_ok=True)
-    parts = [f"Machine: {machine()}.", growth(options.preset, options.sizes, options.output), batches()]
-    text = "\n\n".join([*parts, changes("blind")])
+    parts = [f"Machine: {machine()}.", *growth(options.preset, options.sizes, options.batches, options.output)]
+    if not options.growth_only:
+        parts += [batches(), changes("blind")]
+    text = "\n\n".join(parts)
     (options.output / "figures.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text + "\n")
 

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from skimage import data as skimage_data
 
 from ldrps.cli import main
+
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which is what is asked for")
 
 
 def cat(size=(24, 16)):
@@ -143,6 +146,8 @@ def test_a_bad_prompt_file_costs_only_its_own_image(restore, tmp_path, content, 
         (["--config", "no_such_preset"], "'no_such_preset' is neither a file nor a preset"),
         (["--prior", "no_such_prior"], "no_such_prior"),
         (["--backbone", "/no/such/folder"], "backbone '/no/such/folder' cannot be read"),
+        (["--trainer.devices", "4000"], "trainer.devices=4000 is more than the"),
+        pytest.param(["--trainer.accelerator", "cuda"], "CUDAAccelerator", marks=NO_GPU),
         (["--trainer.inference_mode", "true"], "set trainer.inference_mode to false"),
     ],
 )

@@ -1,0 +1,36 @@
+"""Devices that a run asks for, and those that there are."""
+
+import os
+from typing import Any
+
+import torch
+
+
+def check_devices(accelerator: Any, devices: Any) -> None:
+    """Refuse more processes than a CPU has cores: each would load everything, and all wait for one another.
+
+    Of GPUs Lightning itself knows how many there are.
+
+    Args:
+        accelerator: See Lightning's Trainer.
+        devices: Likewise; a number, "auto", or a list of numbers.
+
+    Raises:
+        ValueError: If there are too many.
+
+    Example:
+        >>> check_devices("cpu", 4096)
+        Traceback (most recent call last):
+        ValueError: trainer.devices=4096 is more than the ... processor cores here: give at most as many
+    """
+    is_cpu = accelerator == "cpu" or (accelerator == "auto" and not has_accelerator())
+    cores = max(2, os.cpu_count() or 1)
+    if is_cpu and str(devices).isdecimal() and int(devices) > cores:
+        raise ValueError(
+            f"trainer.devices={devices} is more than the {cores} processor cores here: give at most as many"
+        )
+
+
+def has_accelerator() -> bool:
+    """Whether "auto" finds something other than the CPU."""
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
