@@ -2,7 +2,7 @@
 
 python -m tests.benchmarks.gpu [--output runs/gpu] [--dtype bfloat16] [--batch 1 8]
 
-Runs the tests marked `gpu`, then `reference_low_light`, `blind` and, where it exists, `fast` on a model of the exact
+Runs the tests marked `gpu`, then `reference_low_light`, `fast` and `blind` on a model of the exact
 shape of Stable Diffusion 2.1-base with random weights (made on the first run, 2.6 GB), at 512 x 512 pixels: seconds an
 image, peak memory and the share of U-Net and decoder in the time; then the wild degradations a second. A restoration of
 many steps is told from two of 8 and 16.
@@ -20,7 +20,7 @@ from degradations.wild import Wild
 from ldrps.configuration.quiet import quieten
 from ldrps.methods.forecast import seconds_of
 from ldrps.methods.peak_memory import PeakMemory
-from tests.benchmarks.full_size import WORKING_SIDE_PX, load, model_folder, photo, presets
+from tests.benchmarks.full_size import WORKING_SIDE_PX, load, model_folder, photo
 from tests.benchmarks.restore import markdown
 
 MODEL = "sd21"
@@ -102,7 +102,7 @@ def main():
     tests = subprocess.run([sys.executable, "-m", "pytest", "-m", "gpu"], check=False)
     model_folder(MODEL, options.output)
     rows = []
-    for preset in [name for name in PRESETS if name in presets()]:
+    for preset in PRESETS:
         for batch in options.batch:
             rows.append(restoring(preset, batch, options.dtype, options.output))
             sys.stderr.write(" ".join(map(str, rows[-1])) + "\n")
