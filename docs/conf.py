@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sphinx.util.docutils import SphinxTranslator
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+os.environ["COLUMNS"] = "80"  # Width of the help texts, whatever the terminal.
 
 import reference  # noqa: E402 (beside this file)
 
@@ -19,8 +21,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "ldrps"
 exclude_patterns = ["_build", "pictures"]
-html_static_path = ["_static", "pictures/gallery"]
-html_css_files = ["slider.css"]
+html_static_path = ["_static", "pictures/gallery", "site.css"]
+html_css_files = ["slider.css", "site.css"]
+html_show_copyright = False
 html_math_renderer = "mathml"
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath"]

@@ -25,10 +25,10 @@ ldrps restores damaged photos without being told what is wrong with them.
   ldrps convert FILE --output FOLDER  make a DA-CLIP folder of an official checkpoint
   ldrps untrained sd21 --output FOLDER
                                       make a folder of a full-size model's shape, with random weights
-  ldrps sweep FILE --clean IN... --output RUN
+  ldrps sweep run FILE --clean IN... --output RUN
                                       run an ablation sweep, with or without W&B, to a table, a plot and a page
   ldrps report RUN                    make tables and the HTML page of a run folder again
-  ldrps demo                          damage a sample photo, restore it, say where to look
+  ldrps demo                          damage three sample photos, restore them, say where to look
   ldrps ui                            open a page in the browser: drop photos, compare, download
   ldrps completion SHELL              print the completion script of bash, zsh or tcsh
   ldrps predict --config X ...        Lightning's predict, every setting by name

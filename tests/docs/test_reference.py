@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ldrps.cli import EVERYDAY
+from ldrps.commands.sweep import ACTIONS
 from ldrps.data.shipped import preset_folder, suite_folder
 from ldrps.metrics.base import Metric
 
@@ -14,23 +16,31 @@ reference = pytest.importorskip("reference")
 
 
 def test_every_preset_suite_and_measure_has_its_place():
-    pages = reference.presets(), reference.suites(), reference.metrics()
+    made = reference.presets(), reference.suites(), reference.metrics()
     for path in preset_folder().glob("*/*.yaml"):
         heading = f"## {path.stem}\n" if path.parent == suite_folder() else f"### {path.parent.name}/{path.stem}\n"
-        assert heading in "".join(pages)
+        assert heading in "".join(made)
     for cls in reference.found(("ldrps.metrics",)):
         if issubclass(cls, Metric) and not inspect.isabstract(cls):
-            assert f"`{cls.__module__}.{cls.__qualname__}`" in pages[2]
-    assert pages[2].count("- range: ") == pages[2].count("- licence: ") > 8
+            assert f"autoclass:: {cls.__module__}.{cls.__qualname__}\n" in made[2]
+    assert made[2].count("- range: ") == made[2].count("- licence: ") > 8
+    assert "- licence: pyiqa, CC BY-NC-SA 4.0" in made[2].partition("## niqe, pi, musiq\n")[2].partition("## ")[0]
+
+
+def test_every_verb_has_its_help_and_every_page_its_place():
+    made = reference.pages()
+    for verb in (*EVERYDAY, *(f"sweep {action}" for action in ACTIONS)):
+        assert verb == "sweep" or f"usage: ldrps {verb} " in made["commands"]
+    index = (Path(__file__).parents[2] / "docs" / "index.md").read_text(encoding="utf-8")
+    for name in made:
+        assert f"\nreference/{name}\n" in index
 
 
 def test_every_family_has_a_page_with_its_classes():
-    names = {cls.__name__ for cls in reference.found(reference.FAMILIES["Priors"])}
+    introduction, packages = reference.FAMILIES["Priors"]
+    names = {cls.__name__ for cls in reference.found(packages)}
     assert {"DACLIP", "Null", "Prior", "Semantics"} <= names
-    assert reference.classes("Priors", ("modules.priors",)).count("autoclass") == len(names)
-    index = (Path(__file__).parents[2] / "docs" / "index.md").read_text(encoding="utf-8")
-    for title in reference.FAMILIES:
-        assert f"reference/{reference.page_name(title)}\n" in index
+    assert reference.classes("Priors", introduction, packages).count("autoclass") == len(names)
 
 
 def test_the_gallery_has_ten_pairs():
