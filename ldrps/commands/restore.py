@@ -9,7 +9,7 @@ from ldrps.commands.options import option, parse
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
-AUTO_PRESETS = ("blind", "best")
+AUTO_PRESETS = ("blind", "best", "refined")
 """Where `ldrps restore` looks for text by itself; other presets say which prior they want, and `fast` wants none."""
 
 COLORIZATION = {"num_samples": 8}

@@ -9,6 +9,8 @@ from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
 from ldrps.methods.ir_sde.ir_sde import IRSDE
 from modules.networks.nafnet import NAFNet
+from modules.outputs.decoded import Decoded
+from modules.outputs.refined import Refined
 from modules.sde.folder import save_sde
 from modules.sde.mean_reverting import MeanReverting
 from modules.windows import WindowSettings
@@ -95,6 +97,30 @@ def test_large_images_go_through_the_network_in_windows_with_one_noise(folder, m
     for part, at, told in seen[:12]:
         assert max(part[2:]) <= 64
         assert (at, told) == (timesteps, content)
+
+
+@pytest.mark.parametrize(("change", "taken"), [(0.005, 0.0), (0.015, 0.0075), (0.03, 0.03)])
+def test_an_output_refined_by_it_takes_all_of_a_large_change_and_nothing_of_a_small_one(
+    folder, monkeypatch, change, taken
+):
+    image = torch.rand(2, 3, 40, 170, generator=torch.Generator().manual_seed(0)) * 0.9
+    image[1] = 0.5
+    monkeypatch.setattr(NAFNet, "forward", lambda self, sample, degraded, *told: degraded + change)
+    output = Refined(Decoded(), str(folder), least_change=0.01)
+    output.load()
+    restored = output.in_windows(image, torch.zeros_like(image), lambda window: lambda images: images, 64)
+    torch.testing.assert_close(restored, image + taken, atol=1e-5, rtol=0)
+    assert output.uses_sample
+    with pytest.raises(ValueError, match=r"least_change=-1 must not be negative"):
+        Refined(least_change=-1)
+
+
+def test_what_is_refined_alone_is_refined_the_same_in_a_batch(folder, pictures):
+    output = Refined(Decoded(), str(folder), least_change=0.0)
+    together = output(pictures, pictures, lambda images: images)
+    alone = torch.cat([output(image[None], image[None], lambda images: images) for image in pictures])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+    assert float((together - pictures).abs().mean()) > 1e-3
 
 
 def test_the_fingerprint_tells_weights_apart(folder):

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ldrps.data.samples import Sample
+from ldrps.methods.auto.auto import Auto
 from ldrps.methods.baselines.bicubic import Bicubic
-from ldrps.methods.in_turn import InTurn
 from ldrps.methods.ir_sde.ir_sde import IRSDE
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
@@ -72,7 +72,7 @@ def test_smaller_windows_for_that_picture_alone(restorer, caplog):
 
 def test_a_method_made_of_others_saves_as_they_do(restorer):
     large = torch.rand(1, 3, 288, 320)
-    inside = [economy.name for economy in InTurn(Bicubic(), restorer).economies(large)]
+    inside = [economy.name for economy in Auto({"none": Bicubic(), "own": restorer}, [], "own").economies(large)]
     assert (
         inside
         == [economy.name for economy in restorer.economies(large)]

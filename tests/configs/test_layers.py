@@ -173,10 +173,10 @@ def test_configs_are_told_from_other_arguments():
 
 
 def test_a_method_made_of_methods_inherits_their_presets(tmp_path):
-    inner = {"class_path": "ldrps.methods.in_turn.InTurn", "init_args": {"first": {"inherits": "fast"}}}
+    inner = {"class_path": "ldrps.methods.auto.auto.Auto", "init_args": {"methods": {"first": {"inherits": "fast"}}}}
     [file] = write(tmp_path, mine={"model": inner})
-    assert read_preset(file)["model"]["init_args"]["first"] == read_preset("fast")["model"]
-    inner["init_args"]["first"] = {"inherits": "mine.yaml"}
+    assert read_preset(file)["model"]["init_args"]["methods"]["first"] == read_preset("fast")["model"]
+    inner["init_args"]["methods"]["first"] = {"inherits": "mine.yaml"}
     write(tmp_path, mine={"model": inner})
     with pytest.raises(ValueError, match=r"mine\.yaml builds on itself"):
         read_preset(file)
