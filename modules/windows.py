@@ -224,7 +224,7 @@ def fused(make: Callable[[Tensor], Tensor], values: Tensor, side: int, overlap: 
     """What `make` makes of overlapping windows of one size, fused with weights that fall towards their borders.
 
     Args:
-        make: Keeps shapes.
+        make: Keeps height and width.
         values: The picture, shape (N, C, H, W).
         side: Side of the windows.
         overlap: Places that neighbours share, at least.
@@ -236,12 +236,15 @@ def fused(make: Callable[[Tensor], Tensor], values: Tensor, side: int, overlap: 
     tops, lefts = (_starts(length, side, overlap, multiple) for length in values.shape[-2:])
     if len(tops) == len(lefts) == 1:
         return make(values)
-    total, weights = torch.zeros_like(values), torch.zeros_like(values[:1, :1])
+    total, weights = values.new_zeros(()), torch.zeros_like(values[:1, :1])
     for top, height in tops:
         for left, width in lefts:
             part = (..., slice(top, top + height), slice(left, left + width))
             weight = torch.outer(_tent(height, overlap), _tent(width, overlap)).to(values)
-            total[part] += weight * make(values[part])
+            made = make(values[part])
+            if total.ndim == 0:
+                total = made.new_zeros(*made.shape[:2], *values.shape[-2:])
+            total[part] += weight * made
             weights[part] += weight
     return total / weights
 

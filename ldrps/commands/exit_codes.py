@@ -2,8 +2,11 @@
 
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ldrps.configuration.hints import shortened
 
@@ -18,11 +21,28 @@ def run_job(run: Callable[[], int], when_interrupted: str) -> int:
         when_interrupted: What to say when the user stops it.
     """
     try:
-        return run()
+        with terminated_as_interrupted():
+            return run()
     except KeyboardInterrupt:
         return fail(when_interrupted, code=130)
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         return fail_with(error)
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Within it, SIGTERM, which service managers, schedulers and `timeout` send, ends a run as Ctrl+C does.
+
+    Lightning takes note of the signal only while it trains; it calls the handler that it finds beside its own.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def fail_with(error: Exception) -> int:

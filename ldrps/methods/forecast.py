@@ -15,6 +15,7 @@ from ldrps.methods.ld_rps.ld_rps import LDRPS
 from ldrps.methods.peak_memory import PeakMemory, free_bytes
 from ldrps.methods.restorer import Restorer
 from modules.safe_files import complete_or_absent
+from modules.windows import WindowSettings
 
 PROBE_SIDES_PX = (128, 256)
 """Sizes that are restored once to measure a machine."""
@@ -230,9 +231,10 @@ def working_pixels(restorer: Restorer, width: int, height: int) -> int:
 
 
 def window_px(restorer: Restorer) -> int | None:
-    """Side of the windows that a method cuts large pictures into; None if it does not."""
-    windows = getattr(getattr(restorer, "backbone", None), "windows", None)
-    return getattr(windows, "side_px", None)
+    """Side of the windows that a method cuts large pictures into, the largest of its parts'; None if none does."""
+    windows = (getattr(part, "windows", None) for part in restorer.modules())
+    sides = [found.side_px for found in windows if isinstance(found, WindowSettings)]
+    return max((side for side in sides if side is not None), default=None)
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.mean_reverting import MeanReverting
+from modules.windows import WindowSettings, fused
 
 
 class Embeddings(NamedTuple):
@@ -25,6 +26,7 @@ def sample(
     embeddings: Embeddings,
     generators: list[torch.Generator],
     observe: Callable[[float, Tensor], None] = lambda timestep, x0_prediction: None,
+    windows: WindowSettings = WindowSettings(side_px=None),
 ) -> Tensor:
     """Lead degraded images back to clean ones.
 
@@ -35,6 +37,8 @@ def sample(
         embeddings: What the network is told about them.
         generators: One an image.
         observe: Sees timestep and x0 prediction of every step.
+        windows: How images are cut that the network does not see at once; its predictions are fused. Noise and
+            embeddings are those of the whole image.
 
     Returns:
         The sample at timestep 0, same shape, not clipped.
@@ -42,9 +46,16 @@ def sample(
     References:
         Luo et al. 2023, Image Restoration with Mean-Reverting Stochastic Differential Equations, Algorithm 2.
     """
+    side = windows.side_px or max(degraded.shape[-2:])
     images = scheduler.initial_sample(degraded, generators)
     for timestep in scheduler.timesteps:  # T, ..., 1
-        output = network(images, degraded, timestep.to(degraded).expand(len(degraded)), *embeddings).float()
+        timesteps = timestep.to(degraded).expand(len(degraded))
+
+        def predict(both: Tensor, timesteps: Tensor = timesteps) -> Tensor:
+            prediction: Tensor = network(*both.chunk(2, dim=1), timesteps, *embeddings)
+            return prediction.float()
+
+        output = fused(predict, torch.cat([images, degraded], dim=1), side, windows.overlap_px, multiple=1)
         step = scheduler.step(output, timestep, images, degraded, generators)
         observe(float(timestep), step.pred_original_sample)
         images = step.prev_sample

@@ -11,6 +11,7 @@ from ldrps.methods.ir_sde.ir_sde import IRSDE
 from modules.networks.nafnet import NAFNet
 from modules.sde.folder import save_sde
 from modules.sde.mean_reverting import MeanReverting
+from modules.windows import WindowSettings
 from tests.da_clip import make_da_clip
 
 
@@ -72,6 +73,28 @@ def test_any_size(folder, size):
     restored = make(folder).restore(image, [None])
     assert restored.shape == image.shape
     assert bool(restored.isfinite().all())
+
+
+@pytest.mark.parametrize("step_rule", ["posterior", "euler"])
+def test_large_images_go_through_the_network_in_windows_with_one_noise(folder, monkeypatch, step_rule):
+    image = torch.rand(1, 3, 150, 203, generator=torch.Generator().manual_seed(0))
+    seen = []
+
+    def of_single_places(self, sample, degraded, timesteps, content=None, degradation=None):
+        seen.append((sample.shape, timesteps.tolist(), content.tolist()))
+        return 0.5 * degraded + 0.25 * sample + 0.001 * timesteps[:, None, None, None]
+
+    monkeypatch.setattr(NAFNet, "forward", of_single_places)
+    whole = make(folder, step_rule=step_rule, windows=WindowSettings(None)).restore(image, [None])
+    [(shape, timesteps, content), *_] = seen
+    assert (shape, len(seen)) == (image.shape, 5)
+    seen.clear()
+    parts = make(folder, step_rule=step_rule, windows=WindowSettings(64, 16)).restore(image, [None])
+    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=0)
+    assert len(seen) == 5 * 3 * 4
+    for part, at, told in seen[:12]:
+        assert max(part[2:]) <= 64
+        assert (at, told) == (timesteps, content)
 
 
 def test_the_fingerprint_tells_weights_apart(folder):

@@ -8,6 +8,7 @@ import torch
 from ldrps.data.samples import Sample
 from ldrps.methods.baselines.bicubic import Bicubic
 from ldrps.methods.in_turn import InTurn
+from ldrps.methods.ir_sde.ir_sde import IRSDE
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from tests.builders import make_restorer
@@ -75,6 +76,7 @@ def test_a_method_made_of_others_saves_as_they_do(restorer):
     assert (
         inside
         == [economy.name for economy in restorer.economies(large)]
+        == [economy.name for economy in IRSDE().economies(large)]
         == ["windows of 160 px", "networks in bfloat16"]
     )
 

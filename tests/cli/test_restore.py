@@ -1,5 +1,7 @@
 """`ldrps restore` as people use it."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -11,6 +13,7 @@ from PIL import Image
 
 from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
+from ldrps.methods.ld_rps.ld_rps import LDRPS
 
 
 def test_a_photo_becomes_a_restored_photo_of_the_same_size(restore, photo_file, tmp_path):
@@ -55,6 +58,26 @@ def test_names_and_prompts_are_taken_literally(restore, photo_file, tmp_path):
     assert sorted(path.stem for path in (tmp_path / "a: [b]").glob("*.png")) == sorted(names)
     saved = yaml.safe_load((tmp_path / "a: [b]" / "ldrps.config.yaml").read_text())
     assert saved["model"]["init_args"]["prior"]["init_args"]["prompt"] == "a: b, [c] 'd' #e"
+
+
+def test_terminated_as_by_a_scheduler_it_keeps_what_is_finished_and_says_how_to_go_on(
+    restore, photo_file, tmp_path, monkeypatch
+):
+    photo_file.with_name("dog.jpg").write_bytes(photo_file.read_bytes())
+    before, restored = signal.getsignal(signal.SIGTERM), []
+
+    def terminated(self, degraded, paths, observe=None):
+        restored.append(paths[0].stem)
+        if len(restored) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return degraded
+
+    monkeypatch.setattr(LDRPS, "restore", terminated)
+    code, errors = restore(photo_file.parent, "--output", tmp_path / "out")
+    assert code == 130
+    assert "interrupted; what was finished so far is kept: --resume restores the others" in errors
+    assert [file.name for file in (tmp_path / "out").glob("*.png")] == ["cat.png"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_same_picture_comes_out_alone_in_a_batch_and_from_python(restore, photo_file, tmp_path, micro_folder):

@@ -26,6 +26,7 @@ from degradations.resolution.down_sampling import DownSampling, shrunk
 from degradations.resolution.resize import Resize, resized
 from degradations.weather.haze import Haze
 from degradations.weather.hazy_scene import HazyScene
+from degradations.weather.heavy_rain import HeavyRain
 from degradations.weather.rain import Rain
 from degradations.weather.snow import Snow
 from tests.builders import generators
@@ -42,6 +43,7 @@ HARMLESS = [
     Haze((1, 1)),
     Haze((1, 1), grid_size=3),
     HazyScene((1, 1)),
+    HeavyRain(accumulation=(0, 0), contrast=(0, 0)),
     LowLight((0, 0), (1, 1)),
     Maybe(Grey(), 0.0),
     Mosaic((0, 0)),
@@ -278,6 +280,25 @@ def test_rain_streaks_are_bright_and_follow_their_angle():
     assert float(rain.max()) > 0.7
     layer = rain - 0.2
     assert float(layer.diff(dim=0).abs().mean()) < 0.5 * float(layer.diff(dim=1).abs().mean())
+
+
+def test_heavy_rain_adds_its_light_in_streaks_and_fades_along_one_direction():
+    fine = {"kernel_size": (21, 21), "width": (0.3, 0.3), "angle": (90, 90)}
+    light = HeavyRain(**fine, accumulation=(0.3, 0.3), contrast=(0.05, 0.05), fading=(0, 0))
+    layer = (light(even(0.2), generators(0)) - 0.2)[0, 0]
+    assert float(layer.mean()) == pytest.approx(0.3, abs=1e-3)
+    assert float(layer.std()) == pytest.approx(0.05, abs=1e-3)
+    assert float(layer.diff(dim=0).abs().mean()) < 0.5 * float(layer.diff(dim=1).abs().mean())
+
+    fading = HeavyRain(**fine, accumulation=(0.4, 0.4), contrast=(0, 0), fading=(0.5, 0.5))
+    image = even(0.2)
+    downwards = fading.sample_parameters(generators(0)) | {"weakest": torch.tensor([torch.pi / 2])}
+    torch.testing.assert_close(
+        (fading.degrade(image, downwards) - 0.2)[0, 0, :, 0],
+        torch.linspace(0.4, 0.2, image.shape[2]),
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 def test_more_snow_covers_more():

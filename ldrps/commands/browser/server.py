@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import tempfile
 import webbrowser
@@ -47,8 +46,6 @@ def serve(options: Ui) -> None:
     Raises:
         ValueError: If the port is in use or the address not of this machine, or the folder cannot be written.
     """
-    # Ended by a service manager as by Ctrl+C: nothing stays behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     listener = listen(options.host, options.port)
     with run_folder(options.keep) as folder:
         import uvicorn

@@ -1,12 +1,14 @@
 """IR-SDE as a restorer: a network trained on synthetic damage, sampled with the mean-reverting SDE."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
+from ldrps.methods.economies import Economy
+from ldrps.methods.less_memory import less_memory
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.backbones.loading import source
 from modules.networks.da_clip import DACLIPModel, load_da_clip
@@ -14,6 +16,7 @@ from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.folder import load_sde
 from modules.sde.mean_reverting import MeanReverting, StepRule
 from modules.sde.sampling import Embeddings, sample
+from modules.windows import WindowSettings
 
 
 class IRSDE(Restorer):
@@ -26,6 +29,7 @@ class IRSDE(Restorer):
         step_rule: ``posterior`` (no noise in the last step), ``euler`` (of the SDE) or ``ode`` (probability flow).
         da_clip: DA-CLIP folder; None takes ``da_clip`` in the weights' folder or beside it.
         has_embeddings: Whether a network that takes DA-CLIP's embeddings is told them.
+        windows: How pictures are cut that are too large for the network to see at once.
         seed: Seed of the run.
 
     Raises:
@@ -42,6 +46,7 @@ class IRSDE(Restorer):
         step_rule: StepRule = "posterior",
         da_clip: str | None = None,
         has_embeddings: bool = True,
+        windows: WindowSettings = WindowSettings(),
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
@@ -52,6 +57,7 @@ class IRSDE(Restorer):
         self.step_rule = step_rule
         self.da_clip_folder = da_clip
         self.has_embeddings = has_embeddings
+        self.windows = windows
         self.network: RestorationNetwork
         self.da_clip: DACLIPModel | None = None
 
@@ -72,6 +78,11 @@ class IRSDE(Restorer):
         self.load()
         return hash_weights(self)
 
+    def economies(self, degraded: Tensor) -> Iterable[Economy]:
+        """See `Restorer.economies`."""
+        height, width = degraded.shape[-2:]
+        return less_memory(self, (height, width), degraded.device)
+
     @torch.no_grad()
     def restore(
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
@@ -83,7 +94,8 @@ class IRSDE(Restorer):
             observe(Step(next(index), self.num_inference_steps, timestep, lambda: x0_prediction.clamp(0, 1)))
 
         generators = [image_generator(image, self.seed) for image in degraded]
-        restored = sample(self.network, self.scheduler, degraded, self._embed(degraded), generators, observe_step)
+        told = self._embed(degraded)
+        restored = sample(self.network, self.scheduler, degraded, told, generators, observe_step, self.windows)
         return restored.clamp(0, 1)
 
     def _embed(self, degraded: Tensor) -> Embeddings:

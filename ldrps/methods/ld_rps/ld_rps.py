@@ -12,10 +12,10 @@ from ldrps.methods.economies import Economy
 from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.colorization import Colorization
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerFactory
-from ldrps.methods.ld_rps.less_memory import less_memory
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.ld_rps.strength import Strength
 from ldrps.methods.ld_rps.working_size import WorkingSize, reduced
+from ldrps.methods.less_memory import less_memory
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
@@ -114,7 +114,7 @@ class LDRPS(Restorer):
     def economies(self, degraded: Tensor) -> Iterable[Economy]:
         """See `Restorer.economies`."""
         height, width = reduced(degraded, self.max_side_px).shape[-2:]
-        return less_memory(self.backbone, (height, width), degraded.device)
+        return less_memory(self.backbone, (height, width), degraded.device, lambda: self.backbone.is_low)
 
     @torch.no_grad()
     def restore(
