@@ -15,6 +15,7 @@ from ldrps.cli import main
 from ldrps.commands.browser import uploads
 from ldrps.commands.browser.choices import Choices, presets, suites
 from ldrps.commands.browser.findings import findings
+from ldrps.commands.browser.looks import results
 from ldrps.commands.browser.sessions import Sessions, pack
 from ldrps.commands.browser.uploads import Upload, safe_name, take
 from ldrps.commands.browser.work import Work
@@ -153,7 +154,9 @@ def test_many_photos_one_broken_and_damage_that_is_measured(sessions, photo_file
     assert (psnr[0], ssim[0]) == ("PSNR", "SSIM")
     assert 18 < psnr[1] < 24
     assert work.cards[0].strip is not None
+    assert "as ZIP" not in results(work, sessions.folder, "pictures")
     assert len(zipfile.ZipFile(pack(work)).namelist()) == 2
+    assert "Download all 2 as ZIP" in results(work, sessions.folder, "pictures")
 
 
 def test_cancelled_work_keeps_what_is_finished_and_the_next_one_starts(sessions, photo_file, micro_folder, monkeypatch):
@@ -206,6 +209,25 @@ def test_a_full_disk_is_one_sentence(sessions, photo_file, micro_folder, monkeyp
     wait(sessions.of("page"))
     assert (work.cards, len(work.sentences)) == ([], 1)
     assert "disk is full" in work.sentences[0]
+
+
+def test_an_upload_that_finds_no_room_is_refused_with_a_sentence_and_leaves_nothing(tmp_path):
+    pytest.importorskip("gradio", reason="the page needs the extra ui")
+    from starlette.middleware.errors import ServerErrorMiddleware
+    from starlette.testclient import TestClient
+
+    from ldrps.commands.browser.server import RefuseWhenFull
+
+    async def full(scope, receive, send):
+        (tmp_path / "tmp1").write_text("the beginning")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "complete").mkdir()
+    answer = TestClient(RefuseWhenFull(ServerErrorMiddleware(full), tmp_path)).post("/gradio_api/upload")
+    assert (answer.status_code, answer.text.partition(":")[0]) == (507, "the disk is full or a quota is reached")
+    assert [path.name for path in tmp_path.iterdir()] == ["complete"]
+    with pytest.raises(OSError, match="No space"):
+        TestClient(RefuseWhenFull(full, tmp_path)).get("/")
 
 
 def test_findings_tell_light_haze_and_noise(pictures):

@@ -39,6 +39,7 @@ def results(work: Work, root: Path, shown_at: str) -> str:
     def url(path: Path) -> str:
         return quote(f"{shown_at}/{path.relative_to(root).as_posix()}")
 
+    archive = work.folder / "restored.zip"
     return (
         environment("ldrps.commands.browser")
         .get_template("cards.html.j2")
@@ -47,7 +48,7 @@ def results(work: Work, root: Path, shown_at: str) -> str:
             cards=work.cards,
             url=url,
             figure=figure,
-            archive=url(work.folder / "restored.zip"),
+            archive=url(archive) if archive.is_file() else None,
         )
     )
 

@@ -143,7 +143,10 @@ class Actions:
                 looks.results(work, self.sessions.folder, self.shown_at) if fresh else gradio.skip(),
             )
         if len(work.cards) > 1:
-            pack(work)
+            try:
+                pack(work)
+            except OSError as error:
+                work.sentences.append(sentence_of(error))
         yield looks.outcome(work), looks.results(work, self.sessions.folder, self.shown_at)
 
     def describe(self, values: dict[str, Any]) -> tuple[str, str]:

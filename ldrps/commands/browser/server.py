@@ -12,6 +12,7 @@ from threading import Timer
 from typing import TYPE_CHECKING
 
 from ldrps.commands.account import say
+from ldrps.commands.exit_codes import sentence_of
 from ldrps.commands.ui import Ui
 from ldrps.data.outputs import prepare_folder
 
@@ -126,6 +127,7 @@ def make_app(options: Ui, folder: Path) -> tuple["FastAPI", "Sessions"]:
     is_private = options.host in LOOPBACK
     sessions = Sessions(folder, options.device, keep=options.keep is not None)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(RefuseWhenFull, uploads=folder / UPLOADS)
     app.add_middleware(KeepToThisMachine)
     if is_private:
         # A page of another name that leads here (DNS rebinding) is not ours.
@@ -169,3 +171,42 @@ class KeepToThisMachine:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+class RefuseWhenFull:
+    """Says in one sentence that an upload found no room, where Gradio would break off, and takes its beginning away.
+
+    Args:
+        app: What answers.
+        uploads: Where Gradio writes what a browser sends; what is not complete lies there as ``tmp...``.
+    """
+
+    def __init__(self, app: "ASGIApp", uploads: Path) -> None:
+        self.app = app
+        self.uploads = uploads
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Answer; see the ASGI specification."""
+        from starlette.responses import PlainTextResponse
+
+        is_failed = False
+
+        async def send_unless_failed(message: "Message") -> None:
+            # Gradio's server answers "Internal Server Error" before it raises; ours comes in its place.
+            nonlocal is_failed
+            is_failed = is_failed or message.get("status", 200) >= 500
+            if not is_failed:
+                await send(message)
+
+        if scope["type"] != "http" or not scope["path"].endswith("/upload"):
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, receive, send_unless_failed)
+        except OSError as error:
+            for file in self.uploads.glob("tmp*"):
+                file.unlink(missing_ok=True)
+            # A browser reads the answer only once it has sent everything.
+            while (await receive()).get("more_body", False):
+                pass
+            await PlainTextResponse(sentence_of(error), status_code=507)(scope, receive, send)
