@@ -27,6 +27,9 @@ from modules.safe_files import complete_or_absent
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 """Pictures that only the extra `heic` reads."""
 
+KNOWN = "PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP"
+"""Formats that are read, for messages."""
+
 IMAGE_SUFFIXES = HEIF_SUFFIXES | {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """File name endings that are taken for pictures when a folder is given."""
 
@@ -70,8 +73,7 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
             check_size(str(path), image.size, max_pixels)
             return _upright_picture(image, path)
     except UnidentifiedImageError as error:
-        known = "PNG, JPEG, WebP, TIFF, AVIF or BMP"
-        raise ValueError(f"{path} is not a picture that can be read: give {known}") from error
+        raise ValueError(f"{path} is not a picture that can be read: give {KNOWN}") from error
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}): copy it again from its source") from error
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ldrps.data.image_files import IMAGE_SUFFIXES, check_size, opened
+from ldrps.data.image_files import IMAGE_SUFFIXES, KNOWN, check_size, opened
 
 MAX_NAME_BYTES = 120
 """Of one part of a name; file systems take 255, and results add to it."""
@@ -36,7 +36,7 @@ def refusal(path: Path, name: str) -> str | None:
     except ValueError as error:
         return str(error).replace(str(path), name)
     except (OSError, SyntaxError):
-        return f"{name} is not a picture that can be read: give PNG, JPEG, WebP, TIFF or BMP"
+        return f"{name} is not a picture that can be read: give {KNOWN}"
     return None
 
 
@@ -51,7 +51,7 @@ def take(uploads: Sequence[Upload], folder: Path) -> tuple[list[str], list[str]]
     for upload in uploads:
         name = safe_name(upload.name)
         if PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
-            refused.append(f"{name} is not taken for a picture by its name: give PNG, JPEG, WebP, TIFF or BMP")
+            refused.append(f"{name} is not taken for a picture by its name: give {KNOWN}")
         elif sentence := refusal(upload.path, name):
             refused.append(sentence)
         else:
