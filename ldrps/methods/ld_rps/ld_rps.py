@@ -172,11 +172,15 @@ class LDRPS(Restorer):
 
         needs_sample = self.output.uses_sample or self.alignment.leaves_open
         run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
-        sample = restore(size.enter(degraded), run)
+        # One generator an image goes on from sample to sample, so that each is another.
+        samples = [restore(size.enter(degraded), run) for _ in range(self.sampling.num_samples)]
+        drawn = [sample for sample in samples if sample is not None]
+        sample = torch.stack(drawn).mean(dim=0) if drawn else None
         decoded = degraded if sample is None else size.leave(sample)
         seen = degraded
-        if sample is not None and self.alignment.leaves_open:
-            seen = size.leave(self.alignment.fill(size.enter(degraded), sample))
+        if self.alignment.leaves_open:
+            said = sample if self.sampling.num_steps else None
+            seen = size.leave(self.alignment.fill(size.enter(degraded), said))
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)
