@@ -22,6 +22,11 @@ class Alignment(nn.Module, ABC):
     """What part of the pictures `forward` and `invert` are given; None if it is all of them. Set by `at`."""
 
     @property
+    def leaves_open(self) -> bool:
+        """Whether what was seen leaves something open that only a sample can say: pixels or detail that are gone."""
+        return False
+
+    @property
     def reach_px(self) -> int:
         """Pixels around a place that `forward` looks at."""
         return 0
@@ -95,5 +100,17 @@ class Alignment(nn.Module, ABC):
 
         Returns:
             Same shape, range [0, 1]; the images themselves where the model has no inverse.
+        """
+        return degraded
+
+    def fill(self, degraded: Tensor, sample: Tensor | None = None) -> Tensor:
+        """What would have been seen had nothing been lost: what `invert` needs, where the damage leaves something open.
+
+        Args:
+            degraded: Whole images, shape (B, 3, H, W), range [0, 1].
+            sample: Undamaged images that say what is open, same shape; None fills it in the simplest way.
+
+        Returns:
+            Same shape; the images themselves where the damage leaves nothing open.
         """
         return degraded

@@ -22,6 +22,11 @@ class Chained(Alignment):
         self.second = second
 
     @property
+    def leaves_open(self) -> bool:
+        """See `Alignment.leaves_open`."""
+        return self.first.leaves_open or self.second.leaves_open
+
+    @property
     def reach_px(self) -> int:
         """See `Alignment.reach_px`."""
         return self.first.reach_px + self.second.reach_px
@@ -39,7 +44,7 @@ class Chained(Alignment):
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         self.second.begin(degraded, generators)
-        self.first.begin(self.second.invert(degraded), generators)
+        self.first.begin(self.second.invert(self.second.fill(degraded)), generators)
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
@@ -49,3 +54,11 @@ class Chained(Alignment):
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""
         return self.first.invert(self.second.invert(degraded))
+
+    def fill(self, degraded: Tensor, sample: Tensor | None = None) -> Tensor:
+        """See `Alignment.fill`."""
+        between = None if sample is None else self.first(sample)
+        degraded = self.second.fill(degraded, between)
+        if not self.first.leaves_open:
+            return degraded
+        return self.second(self.first.fill(self.second.invert(degraded), sample))

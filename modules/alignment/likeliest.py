@@ -62,6 +62,11 @@ class Likeliest(Alignment):
         self.first_guess = first_guess
 
     @property
+    def leaves_open(self) -> bool:
+        """See `Alignment.leaves_open`."""
+        return any(candidate.leaves_open for candidate in self.nets)
+
+    @property
     def reach_px(self) -> int:
         """See `Alignment.reach_px`."""
         return max(candidate.reach_px for candidate in self.nets)
@@ -99,7 +104,9 @@ class Likeliest(Alignment):
         self.eyes.to(degraded.device)
         for candidate in self.nets:
             candidate.begin(degraded, generators)
-        expected = torch.stack([self._judge(candidate.invert(degraded), degraded) for candidate in self.nets])
+        expected = torch.stack(
+            [self._judge(candidate.invert(candidate.fill(degraded)), degraded) for candidate in self.nets]
+        )
         contrast = degraded.amax(dim=(1, 2, 3)) - degraded.amin(dim=(1, 2, 3))
         shows_something = (contrast > FRAME_CONTRAST) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
         self.chosen = torch.where(shows_something, likeliest(expected, self.margin_db), 0)
@@ -111,6 +118,10 @@ class Likeliest(Alignment):
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""
         return self._choose(lambda candidate: candidate.invert(degraded))
+
+    def fill(self, degraded: Tensor, sample: Tensor | None = None) -> Tensor:
+        """See `Alignment.fill`."""
+        return self._choose(lambda candidate: candidate.fill(degraded, sample))
 
     def _judge(self, undone: Tensor, degraded: Tensor) -> Tensor:
         """Expected PSNR in dB of each image, shape (B,), by what lies inside its frame."""

@@ -61,8 +61,9 @@ def test_the_pull_goes_to_the_minimum_of_both_squared_distances(noisy, strength)
     guidance = proximal(backbone, Identity(), strength)
     guidance.begin(degraded, generators(0))
     x0 = torch.full_like(degraded, 0.5)
-    moved = x0 - guidance.gradient(x0, x0, x0, timestep)
     alpha = float(backbone.scheduler.alphas_cumprod[timestep])
+    # The latents hold the prediction by the factor sqrt(alpha).
+    moved = x0 - guidance.gradient(x0, x0, x0, timestep) / alpha**0.5
     off = strength * (1 - alpha) / alpha * degraded.var()
     # At the minimum the derivatives of both terms cancel.
     slopes = (moved - degraded) / noise_level(degraded).mean() ** 2, (moved - x0) / off

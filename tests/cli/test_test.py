@@ -79,6 +79,7 @@ def test_suites_become_tables_grids_and_a_report(run_test, clean, micro, tmp_pat
         "input",
         "blind",
         "bicubic",
+        "biharmonic",
         "dark_channel",
         "gain",
         "gamma",
@@ -86,7 +87,7 @@ def test_suites_become_tables_grids_and_a_report(run_test, clean, micro, tmp_pat
         "stretch",
         "total_variation",
     }
-    assert len(written) == 2 * 2 * 9
+    assert len(written) == 2 * 2 * 10
     assert {row["restorer"] for row in written} == methods
     scores = list(csv.DictReader((run / "tables.csv").open()))
     assert {row["suite"] for row in scores} == {"noise_25", "grey", "overall"}

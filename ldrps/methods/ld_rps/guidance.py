@@ -101,9 +101,15 @@ class Guidance:
                 if parameters := term.loss.learnable():
                     self._optimizers[f"{kind}.{name}"] = torch.optim.Adam(parameters, lr=term.loss.learning_rate)
 
-    def undo(self, images: Tensor) -> Tensor:
-        """Take the learnt damage out of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can."""
-        return self.alignment.invert_in(split(images.shape[-2:], self.backbone.windows.side_px), images)
+    def undo(self, images: Tensor, sample: Tensor | None = None) -> Tensor:
+        """Take the learnt damage out of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can.
+
+        Args:
+            images: What was seen.
+            sample: Undamaged images, same shape, that say what the damage leaves open; None fills it simply.
+        """
+        windows = split(images.shape[-2:], self.backbone.windows.side_px)
+        return self.alignment.invert_in(windows, self.alignment.fill(images, sample))
 
     def update(self, x0_prediction: Tensor, timestep: float, is_moving: bool = True) -> Tensor | None:
         """Fit the alignment net to the current prediction, then say where the sample should go.

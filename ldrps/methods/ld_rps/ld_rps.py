@@ -170,17 +170,24 @@ class LDRPS(Restorer):
 
             observe(Step(next(index), self.sampling.num_steps, timestep, images))
 
-        needs_sample = self.output.uses_sample
+        needs_sample = self.output.uses_sample or self.alignment.leaves_open
         run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
-        sample = restore(size.enter(degraded), run)
+        # One generator an image goes on from sample to sample, so that each is another.
+        samples = [restore(size.enter(degraded), run) for _ in range(self.sampling.num_samples)]
+        drawn = [sample for sample in samples if sample is not None]
+        sample = torch.stack(drawn).mean(dim=0) if drawn else None
         decoded = degraded if sample is None else size.leave(sample)
+        seen = degraded
+        if self.alignment.leaves_open:
+            said = sample if self.sampling.num_steps else None
+            seen = size.leave(self.alignment.fill(size.enter(degraded), said))
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)
 
-        restored = self.output.in_windows(decoded, degraded, undo_at, self.backbone.windows.side_px).clamp(0, 1)
+        restored = self.output.in_windows(decoded, seen, undo_at, self.backbone.windows.side_px).clamp(0, 1)
         if self.strength is not None:
-            restored = self.strength(restored, degraded)
+            restored = self.strength(restored, seen)
         if self.colorization is not None and self.colorization.is_wanted(restored):
             chains = self.colorization.num_samples
             conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)

@@ -19,7 +19,7 @@ class ProximalGuidance(Guidance):
     y' is the photo with its damage undone by the alignment net's inverse, s its noise, estimated in it, and r how far
     the prediction is expected to be off: the share of noise at this timestep, as much of the photo's own deviation. The
     result is encoded, and the latents, with the noise that is left in them, move by the difference. Where the alignment
-    net has no inverse, y' is the photo as it was seen.
+    net has no inverse, y' is the photo as it was seen; what it leaves open (`Masked`, `DownSampled`), y' takes of x.
 
     ``strength`` is a factor of r^2, and useful at about 3; ``scale`` and the losses have no effect, the alignment net
     learns as in `Guidance`.
@@ -42,5 +42,8 @@ class ProximalGuidance(Guidance):
         share = min(1.0, self.backbone.noise_to_signal(timestep))
         error = share * undone.std(dim=(1, 2, 3), keepdim=True)
         weight = self.settings.strength * error**2 / (self.settings.strength * error**2 + noise**2)
+        if self.alignment.leaves_open:
+            undone = self.undo(self.degraded, restored)
         nearer = torch.lerp(restored, undone, weight)
-        return latents - self.backbone.encode(nearer)
+        # The latents that are stepped hold the prediction as faintly as their noise is strong.
+        return self.backbone.renoise(latents - self.backbone.encode(nearer), torch.zeros_like(latents), timestep)

@@ -24,6 +24,7 @@ class SamplingSettings:
         num_refinements: Recurrences after the first pass.
         strength: Share of the schedule that a recurrence re-noises to and samples again, in (0, 1] (the paper's gamma).
         num_free_chains: Unguided chains per image that give the alignment net more examples.
+        num_samples: Samples drawn one after another, whose mean is taken: one is the boldest guess, many err least.
         use_stepped_x0: Take the x0 prediction from the latents after the step, as the released code does.
 
     Raises:
@@ -36,6 +37,7 @@ class SamplingSettings:
     num_refinements: int = 1
     strength: float = 0.5
     num_free_chains: int = 0
+    num_samples: int = 1
     use_stepped_x0: bool = False
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class SamplingSettings:
             raise ValueError(
                 "num_inference_steps=0 leaves nothing but noise: set start_from to degraded, or take steps"
             )
+        if self.num_samples < 1:
+            raise ValueError(f"num_samples={self.num_samples} must be at least 1")
         for name in ("num_refinements", "num_free_chains"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative; 0 switches it off")
@@ -66,7 +70,7 @@ class SamplingSettings:
 
     @property
     def num_steps(self) -> int:
-        """Denoising steps of a whole restoration.
+        """Denoising steps of a whole restoration, all samples together.
 
         Example:
             >>> SamplingSettings(num_inference_steps=50, num_refinements=2, strength=0.5).num_steps
@@ -75,7 +79,8 @@ class SamplingSettings:
         if self.num_inference_steps == 0:
             return 0
         first = int(self.num_inference_steps * self.first_strength)
-        return max(1, first) + self.num_refinements * max(1, int(self.num_inference_steps * self.strength))
+        of_a_sample = max(1, first) + self.num_refinements * max(1, int(self.num_inference_steps * self.strength))
+        return of_a_sample * self.num_samples
 
 
 def draw_noise(
