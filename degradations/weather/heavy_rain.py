@@ -85,7 +85,9 @@ class HeavyRain(Degradation):
             noise[rows] = convolve(noise[rows], lines)
         side = 2 * radius + 1
         blurred = gaussian_blur2d(noise, (side, side), width, border_type="replicate")
-        return (blurred - blurred.mean((2, 3), keepdim=True)) / blurred.std((2, 3), correction=0, keepdim=True).clamp(min=1e-6)
+        return (blurred - blurred.mean((2, 3), keepdim=True)) / blurred.std((2, 3), correction=0, keepdim=True).clamp(
+            min=1e-6
+        )
 
 
 def faded(parameters: Parameters, image: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ import torch
 from ldrps.configuration.presets import load_preset
 from ldrps.data.samples import Sample
 from ldrps.methods.auto.auto import Auto
+from ldrps.methods.auto.choice import Chosen
 from ldrps.methods.auto.explained import Explained
+from ldrps.methods.auto.holes import Holes
 from ldrps.methods.auto.words import Words
 from ldrps.methods.baselines.gain import Gain
 from ldrps.metrics.fidelity import PSNR
@@ -62,6 +64,17 @@ def test_what_da_clip_says_chooses(told_folder, pictures):
     words.min_probability = 1.01
     assert words(pictures, {}) == [None] * 4
     assert words(pictures[..., :4, :4], {}) == [None] * 4
+
+
+def test_missing_pixels_are_filled_and_dark_ones_are_not(pictures):
+    image = pictures[:1].clamp(min=0.1).repeat(3, 1, 1, 1)
+    image[1, :, 4:12, 4:12] = 0
+    image[2, :, 4:12, 4:12] *= 0.01
+    hole = 64 / image[0, 0].numel()
+    [none, missing, dark] = Holes()(image, {})
+    assert (none, dark) == (None, None)
+    assert missing == Chosen("inpainting", f"{hole:.0%} of the pixels are missing")
+    assert Holes(least_share=hole + 1e-3)(image, {}) == [None] * 3
 
 
 def test_names_that_do_not_exist_are_refused(told_folder):
