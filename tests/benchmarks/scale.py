@@ -25,7 +25,7 @@ from ldrps.data.image_files import to_tensor
 from ldrps.data.samples import Sample
 from tests.benchmarks.restore import machine, markdown, replace_vgg
 
-PRESETS = ("blind", "fast", "best", "reference_denoising")
+PRESETS = ("blind", "fast", "refined", "best", "reference_denoising")
 PROCESSOR_TIME = "LDRPS_PROCESSOR_TIME"
 """Environment variable: seconds are those of the processor, all cores together; where other work runs."""
 
