@@ -236,16 +236,18 @@ def fused(make: Callable[[Tensor], Tensor], values: Tensor, side: int, overlap: 
     tops, lefts = (_starts(length, side, overlap, multiple) for length in values.shape[-2:])
     if len(tops) == len(lefts) == 1:
         return make(values)
-    total, weights = values.new_zeros(()), torch.zeros_like(values[:1, :1])
+    total: Tensor | None = None
+    weights = torch.zeros_like(values[:1, :1])
     for top, height in tops:
         for left, width in lefts:
             part = (..., slice(top, top + height), slice(left, left + width))
             weight = torch.outer(_tent(height, overlap), _tent(width, overlap)).to(values)
             made = make(values[part])
-            if total.ndim == 0:
+            if total is None:
                 total = made.new_zeros(*made.shape[:2], *values.shape[-2:])
             total[part] += weight * made
             weights[part] += weight
+    assert total is not None, "a picture has at least one window"
     return total / weights
 
 

@@ -77,13 +77,12 @@ class HeavyRain(Degradation):
     def _streaks(self, image: Tensor, parameters: Parameters) -> Tensor:
         """Noise drawn out, shape (B, 1, H, W), mean 0 and variance 1 wherever it is large enough to have them."""
         noise = normal_field(parameters["seed"], (1, *image.shape[2:]), image)
-        radius = int(GAUSSIAN_RADIUS * self.width[1] + 0.5)
-        width = per_image(parameters["width"], image)[:, :, 0, 0].expand(-1, 2)
         for size in parameters["kernel_size"].unique().tolist():
             rows = where(parameters["kernel_size"] == size)
             lines = line_kernels(parameters["angle"][rows], size)
             noise[rows] = convolve(noise[rows], lines)
-        side = 2 * radius + 1
+        side = 2 * int(GAUSSIAN_RADIUS * self.width[1] + 0.5) + 1
+        width = parameters["width"].to(image)[:, None].expand(-1, 2)
         blurred = gaussian_blur2d(noise, (side, side), width, border_type="replicate")
         return (blurred - blurred.mean((2, 3), keepdim=True)) / blurred.std((2, 3), correction=0, keepdim=True).clamp(
             min=1e-6
@@ -97,6 +96,6 @@ def faded(parameters: Parameters, image: Tensor) -> Tensor:
     columns = torch.linspace(-0.5, 0.5, width).to(image).view(1, 1, 1, -1)
     angle = per_image(parameters["weakest"], image)
     along = angle.sin() * rows + angle.cos() * columns
-    # Half the picture's diagonal is the farthest that a place can be.
+    # From 0 at one corner to 1 at the opposite one.
     share = along / (angle.sin().abs() + angle.cos().abs()) + 0.5
     return 1 - per_image(parameters["fading"], image) * share

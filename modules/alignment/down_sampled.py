@@ -50,7 +50,7 @@ class DownSampled(Alignment):
         """See `Alignment.forward`."""
         window = self.window or whole(images.shape[-2:])
         rows, columns = (
-            _part(_there_and_back(side, self.factor)[0], span).to(images)
+            _part(_there_and_back(side, self.factor), span).to(images)
             for span, side in ((window.rows, window.size[0]), (window.columns, window.size[1]))
         )
         return rows @ images @ columns.T
@@ -58,21 +58,33 @@ class DownSampled(Alignment):
     def fill(self, degraded: Tensor, sample: Tensor | None = None) -> Tensor:
         """See `Alignment.fill`; without a sample what was seen stands for it, which is a little sharper for it."""
         sample = degraded if sample is None else sample
-        rows, columns = (_there_and_back(side, self.factor)[1].to(degraded) for side in degraded.shape[-2:])
+        rows, columns = (_pseudo_inverse(side, self.factor).to(degraded) for side in degraded.shape[-2:])
         return (sample + rows @ (degraded - self(sample)) @ columns.T).clamp(0, 1)
 
 
-def _there_and_back(side: int, factor: int) -> tuple[Tensor, Tensor]:
-    """A for one side and its pseudo-inverse, both of shape (side, side)."""
+def _there_and_back(side: int, factor: int) -> Tensor:
+    """A for one side, shape (side, side)."""
+    there, back = _there_then_back(side, factor)
+    return back @ there
+
+
+def _pseudo_inverse(side: int, factor: int) -> Tensor:
+    """A+ for one side, shape (side, side)."""
+    there, back = _there_then_back(side, factor)
+    # Shrinking has full row rank, enlarging full column rank: the pseudo-inverse of their product is that of both.
+    shrunk_from = torch.linalg.solve(there @ there.T, there).T
+    enlarged_from = torch.linalg.solve(back.T @ back, back.T)
+    return shrunk_from @ enlarged_from
+
+
+def _there_then_back(side: int, factor: int) -> tuple[Tensor, Tensor]:
+    """What shrinks one side, shape (small, side), and what enlarges it back, shape (side, small)."""
     small = max(1, round(side / factor))
     eye = torch.eye(side, dtype=torch.float64)[None, None]
     there = F.interpolate(eye, size=(small, side), mode="bicubic", antialias=True)[0, 0]
     eye = torch.eye(small, dtype=torch.float64)[None, None]
     back = F.interpolate(eye, size=(side, small), mode="bicubic")[0, 0]
-    # Shrinking has full row rank, enlarging full column rank: the pseudo-inverse of their product is that of both.
-    shrunk_from = torch.linalg.solve(there @ there.T, there).T
-    enlarged_from = torch.linalg.solve(back.T @ back, back.T)
-    return back @ there, shrunk_from @ enlarged_from
+    return there, back
 
 
 def _part(matrix: Tensor, span: Span) -> Tensor:

@@ -173,14 +173,15 @@ class LDRPS(Restorer):
         needs_sample = self.output.uses_sample or self.alignment.leaves_open
         run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
         # One generator an image goes on from sample to sample, so that each is another.
-        samples = [restore(size.enter(degraded), run) for _ in range(self.sampling.num_samples)]
+        entered = size.enter(degraded)
+        samples = [restore(entered, run) for _ in range(self.sampling.num_samples)]
         drawn = [sample for sample in samples if sample is not None]
         sample = torch.stack(drawn).mean(dim=0) if drawn else None
         decoded = degraded if sample is None else size.leave(sample)
         seen = degraded
         if self.alignment.leaves_open:
             said = sample if self.sampling.num_steps else None
-            seen = size.leave(self.alignment.fill(size.enter(degraded), said))
+            seen = size.leave(self.alignment.fill(entered, said))
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)
