@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.light_and_haze import FRAME_CONTRAST, content
+from modules.alignment.light_and_haze import FRAME_CONTRAST, Box, content
 from modules.backbones.loading import load_frozen
 from modules.networks.first_guess import FirstGuess
 from modules.networks.judge import Judge
@@ -104,9 +104,10 @@ class Likeliest(Alignment):
         self.eyes.to(degraded.device)
         for candidate in self.nets:
             candidate.begin(degraded, generators)
-        expected = torch.stack(
-            [self._judge(candidate.invert(candidate.fill(degraded)), degraded) for candidate in self.nets]
-        )
+        boxes = [content(image) for image in degraded.float()]
+        seen = self._features(degraded, boxes)
+        undone = (self._features(candidate.invert(candidate.fill(degraded)), boxes) for candidate in self.nets)
+        expected = torch.stack([self.network(features, seen) for features in undone])
         contrast = degraded.amax(dim=(1, 2, 3)) - degraded.amin(dim=(1, 2, 3))
         shows_something = (contrast > FRAME_CONTRAST) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
         self.chosen = torch.where(shows_something, likeliest(expected, self.margin_db), 0)
@@ -123,14 +124,13 @@ class Likeliest(Alignment):
         """See `Alignment.fill`."""
         return self._choose(lambda candidate: candidate.fill(degraded, sample))
 
-    def _judge(self, undone: Tensor, degraded: Tensor) -> Tensor:
-        """Expected PSNR in dB of each image, shape (B,), by what lies inside its frame."""
-        answers = []
-        for image, seen in zip(undone.float(), degraded.float(), strict=True):
-            top, bottom, left, right = content(seen)
-            pair = torch.stack([image, seen])[..., top:bottom, left:right]
-            answers.append(self.network(*self.eyes.features(pair)))
-        return torch.stack(answers)
+    def _features(self, images: Tensor, boxes: Sequence[Box]) -> Tensor:
+        """What is seen in images inside their frames, shape (B, num_features); each by itself, as frames differ."""
+        inside = (
+            image[None, :, top:bottom, left:right]
+            for image, (top, bottom, left, right) in zip(images, boxes, strict=True)
+        )
+        return torch.cat([self.eyes.features(image.float()) for image in inside])
 
     @property
     def _taken(self) -> list[int]:
