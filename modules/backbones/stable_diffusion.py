@@ -1,5 +1,6 @@
 """Any model in the StableDiffusionPipeline folder layout: SD 1.x, SD 2.x, the embedded mini."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from diffusers import AutoencoderTiny, DDIMScheduler, SchedulerMixin
 from modules.backbones.autoencoder_codec import AutoencoderCodec
 from modules.backbones.latent_diffusion import LatentDiffusion
 from modules.backbones.loading import load_gradient_codec, load_ip_adapter, load_pipeline, source
+from modules.backbones.packed_codec import PackedCodec
 from modules.backbones.text_conditioning import TextConditioner
 from modules.backbones.unet_denoiser import UNetDenoiser
 from modules.backbones.variance_preserving import VariancePreserving
@@ -16,6 +18,9 @@ from modules.backbones.variance_preserving import VariancePreserving
 
 class StableDiffusion(LatentDiffusion):
     """Adapter over a diffusers ``StableDiffusionPipeline``; every size and scale is read from its configuration.
+
+    A denoiser with four, nine ... times as many channels as the autoencoder's latents sees squares of 2 x 2, 3 x 3 ...
+    of them as one.
 
     Args:
         path: Folder in the StableDiffusionPipeline layout, hub id, or ``package:NAME/FOLDER`` for a folder inside an
@@ -77,6 +82,7 @@ class StableDiffusion(LatentDiffusion):
             cheap = load_gradient_codec(self.gradient_autoencoder, codec, self.dtype)
             self.gradient_vae = cheap.autoencoder.requires_grad_(False).eval()
             codec.cheap = cheap
+        packing = math.isqrt(pipeline.unet.config.in_channels // codec.latent_channels)
         self._pipeline = pipeline
         # Channels last is a quarter to a half faster on CPUs, and what tensor cores want.
         self.vae = pipeline.vae.requires_grad_(False).eval().to(memory_format=torch.channels_last)
@@ -88,7 +94,11 @@ class StableDiffusion(LatentDiffusion):
                 self.vae.encoder.compile()
                 self.vae.decoder.compile()
         self.text_encoder = pipeline.text_encoder.requires_grad_(False).eval()
-        self.compose(codec, noise_path, UNetDenoiser(self.unet, TextConditioner(pipeline, self.path)))
+        self.compose(
+            codec if packing == 1 else PackedCodec(codec, packing),
+            noise_path,
+            UNetDenoiser(self.unet, TextConditioner(pipeline, self.path)),
+        )
 
     @property
     def folder(self) -> Path | None:

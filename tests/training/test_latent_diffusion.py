@@ -16,8 +16,10 @@ from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProject
 from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
 from ldrps.data.photos import PhotoData
-from ldrps.training.denoiser import DenoiserTraining
+from ldrps.training.denoiser import DenoiserTraining, draw_timesteps, linear_x0, stable_diffusion_schedule
 from ldrps.training.tokenizer import train_tokenizer
+from modules.backbones.loading import package_folder
+from modules.backbones.stable_diffusion import StableDiffusion
 from modules.networks.da_clip import load_da_clip
 from modules.networks.prior_adapter import load_prior_adapter
 
@@ -171,3 +173,40 @@ def test_da_clip_asks_for_the_word_of_clean_photos(shard, tmp_path, told_folder,
     arguments = ["fit", "--config", "train/da_clip", "--data.sources", f"[{shard}]", "--model.words", "[noise]"]
     assert main([*arguments, "--model.pipeline_dir", str(told_folder)]) == 2
     assert "must hold 'clean'" in capfd.readouterr().err
+
+
+def test_a_denoiser_of_packed_latents_restores(shard, tmp_path, pictures):
+    """Squares of 2 x 2 latents are channels of the denoiser, which the folder's own configuration says."""
+    mini = package_folder("package:ldrps/pretrained/mini")
+    sizes = ["--model.block_out_channels", "[32, 32]", "--model.pipeline_dir", str(mini)]
+    fit("denoiser_packed", shard, tmp_path, *sizes)
+    restorer = load_preset("blind", backbone__path=tmp_path / "mini", sampling__num_inference_steps=2)
+    restorer.load()
+    plain = StableDiffusion()
+    plain.load()
+    latents = restorer.backbone.encode(pictures[:1])
+    assert latents.shape == (1, 32, 4, 4) == (1, *restorer.backbone.latent_shape(pictures[:1]))
+    unpacked = plain.encode(pictures[:1])
+    torch.testing.assert_close(latents[0, :4, 1, 2], unpacked[0, 0, 2:4, 4:6].flatten())
+    torch.testing.assert_close(restorer.backbone.decode(latents), plain.decode(unpacked))
+    assert restorer.restore(pictures[:1], [None]).shape == (1, 3, 32, 32)
+
+
+def test_most_levels_lie_where_restoration_works():
+    scheduler = stable_diffusion_schedule("v_prediction")
+    torch.manual_seed(0)
+    evenly, focused = (draw_timesteps(scheduler, 20_000, share) for share in (0.0, 1.0))
+    assert abs(float(evenly.float().mean()) - 499.5) < 10
+    log_snr = torch.logit(scheduler.alphas_cumprod)[focused]
+    assert abs(float(log_snr.mean()) - 2.0) < 0.05
+    assert abs(float(log_snr.std()) - 1.5) < 0.05
+
+
+def test_the_linear_denoiser_is_the_best_one_for_gaussian_latents():
+    """White latents of variance v behind noise of variance n: x0 = v / (v + n) z, and v n / (v + n) of error."""
+    generator = torch.Generator().manual_seed(0)
+    latents = 2 * torch.randn(64, 2, 8, 8, generator=generator) + 1
+    alphas = torch.full((64, 1, 1, 1), 0.5)
+    noisy = alphas.sqrt() * latents + (1 - alphas).sqrt() * torch.randn(latents.shape, generator=generator)
+    error = (linear_x0(noisy, alphas, latents) - latents).square().mean()
+    assert float(error) == pytest.approx(4 * 1 / (4 + 1), rel=0.05)
