@@ -1,6 +1,6 @@
 """Draws the gallery of the start page and the README's picture: python docs/gallery.py [FOLDER].
 
-Ten damages of scikit-image's photos before and after `blind`, as `ldrps restore` runs it.
+Ten damages of scikit-image's photos before and after the default preset, as `ldrps restore` runs it.
 """
 
 import sys
@@ -43,7 +43,7 @@ def main(folder: str = str(PICTURES)) -> None:
     """Draw everything into a folder."""
     quieten()
     target = Path(folder)
-    restorer = load_preset("blind", prior="modules.priors.auto.Auto")
+    restorer = load_preset(prior="modules.priors.auto.Auto")
     suites = load_suites("all", suite_folder())
     for suite, photo in track(PHOTOS.items(), "gallery"):
         clean = to_tensor(Image.fromarray(photo).resize((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS))

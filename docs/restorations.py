@@ -1,4 +1,4 @@
-"""What `blind` makes of five damages of scikit-image's photos: python docs/restorations.py [FILE].
+"""What the default preset makes of five damages of scikit-image's photos: python docs/restorations.py [FILE].
 
 Rows: damaged, restored, clean; 160 x 160.
 """
@@ -30,7 +30,7 @@ PHOTOS = {
 def main(file: str = str(Path(__file__).parent / "pictures" / "blind.png")) -> None:
     """Draw the sheet."""
     quieten()
-    restorer = load_preset("blind")
+    restorer = load_preset()
     restorer.load()
     suites = load_suites("all", suite_folder())
     rows: list[list[tuple[str, torch.Tensor]]] = [[], [], []]

@@ -7,6 +7,7 @@ from typing import Any
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.commands.restore import Restore
+from ldrps.configuration.layers import DEFAULT_PRESET
 
 WHEN_INTERRUPTED = "interrupted"
 
@@ -20,7 +21,7 @@ class Plan:
 
     Attributes:
         inputs: Image files, folders or glob patterns.
-        config: Preset name or YAML file; may be repeated, later ones say what differs (blind).
+        config: Preset name or YAML file; may be repeated, later ones say what differs (refined).
         prior: Semantic prior, as for `ldrps restore` (auto).
         colorize: Give photos without colour the colour that the model expects.
         backbone: Folder or hub id of a Stable Diffusion model (mini).
@@ -29,7 +30,7 @@ class Plan:
     """
 
     inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
-    config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
+    config: list[str] = field(default_factory=lambda: [DEFAULT_PRESET], metadata=option("-c", metavar="X"))
     prior: str | None = field(default=None, metadata=option(metavar="X"))
     colorize: bool = False
     backbone: str | None = field(default=None, metadata=option(metavar="X"))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
+from ldrps.configuration.layers import DEFAULT_PRESET
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
@@ -26,7 +27,7 @@ class Restore:
     Attributes:
         inputs: Image files, folders or glob patterns.
         output: Folder for the pictures.
-        config: Preset name or YAML file; may be repeated, later ones say what differs (blind).
+        config: Preset name or YAML file; may be repeated, later ones say what differs (refined).
         format: Format of the pictures: png, jpeg, tiff, webp, avif or heic (each photo's own).
         compare: Also write before|after pictures.
         trajectory: Also write a film strip of this many frames.
@@ -45,7 +46,7 @@ class Restore:
 
     inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
     output: str = field(default="restored", metadata=option("-o", metavar="DIR"))
-    config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
+    config: list[str] = field(default_factory=lambda: [DEFAULT_PRESET], metadata=option("-c", metavar="X"))
     format: Literal["png", "jpeg", "tiff", "webp", "avif", "heic"] | None = field(
         default=None, metadata=option(metavar="X")
     )

@@ -8,6 +8,7 @@ from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.commands.restore import COLORIZATION
 from ldrps.configuration.arguments import one_each
+from ldrps.configuration.layers import DEFAULT_PRESET
 
 WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
 
@@ -26,7 +27,7 @@ class Test:
         pairs: Folder with input/ and target/, matched by name.
         suite: Suites or YAML files; "all" takes every one.
         output: Run folder.
-        config: Restorer, a preset name or YAML file; may be repeated for several in one table (blind).
+        config: Restorer, a preset name or YAML file; may be repeated for several in one table (refined).
         protocol: How to measure.
         colorize: Let the restorers colour photos without colour, whoever took it away.
         no_baselines: Leave the simple tools out.
@@ -44,7 +45,7 @@ class Test:
     pairs: str | None = field(default=None, metadata=option(metavar="FOLDER"))
     suite: list[str] = field(default_factory=list, metadata=option("-s", metavar="NAME", nargs="+"))
     output: str = field(metadata=option("-o", metavar="RUN"))
-    config: list[str] = field(default_factory=lambda: ["blind"], metadata=option("-c", metavar="X"))
+    config: list[str] = field(default_factory=lambda: [DEFAULT_PRESET], metadata=option("-c", metavar="X"))
     protocol: str = field(default="default", metadata=option("-p", metavar="X"))
     colorize: bool = False
     no_baselines: bool = False

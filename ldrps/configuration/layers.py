@@ -10,6 +10,9 @@ from ldrps.data.shipped import preset_folder
 Settings = dict[str, Any]
 """Nested settings, as a YAML file holds them."""
 
+DEFAULT_PRESET = "refined"
+"""Preset of the restorers that everything takes which is not told another one."""
+
 INHERITS = "inherits"
 """Key at the top of a file that names the preset or file it builds on."""
 

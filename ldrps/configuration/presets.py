@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldrps.configuration.hints import with_hint
-from ldrps.configuration.layers import Settings, is_class_path, read_preset, read_presets
+from ldrps.configuration.layers import DEFAULT_PRESET, Settings, is_class_path, read_preset, read_presets
 from ldrps.configuration.quiet import quieten
 from ldrps.data.moved import with_current_names
 from ldrps.methods.restorer import Restorer
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
 
-def load_preset(name: str = "blind", **settings: Any) -> Restorer:
+def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> Restorer:
     """Build the restorer of a preset.
 
     Args:

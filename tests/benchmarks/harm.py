@@ -1,6 +1,6 @@
 """`make bench-harm DATA=FOLDER`: what the default preset does to photos that nothing is wrong with.
 
-python -m tests.benchmarks.harm --data FOLDER [--shards SHARD...] [--every N] [--config blind] --output runs/harm
+python -m tests.benchmarks.harm --data FOLDER [--shards SHARD...] [--every N] [--config X] --output runs/harm
 
 Photos of a folder, photos that the training of the first guess held out (160 px), and scikit-image's own, as they are
 and with what ordinary photos have: bicubic x2, JPEG 90, noise of 5 / 255. An error of one 8-bit level, the rounding of
@@ -25,6 +25,7 @@ from degradations.coding.jpeg import JPEG
 from degradations.light.low_light import LowLight
 from degradations.noise.gaussian_noise import GaussianNoise
 from degradations.resolution.down_sampling import DownSampling
+from ldrps.configuration.layers import DEFAULT_PRESET
 from ldrps.configuration.presets import load_preset
 from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import read_picture, to_tensor, write_picture
@@ -82,7 +83,7 @@ def main(arguments):
     parser.add_argument("--data", help="folder of clean photos")
     parser.add_argument("--shards", nargs="*", default=[], help="shards that the trainings saw")
     parser.add_argument("--every", type=int, default=4, help="take every so-manieth of the photos held out")
-    parser.add_argument("--config", default="blind")
+    parser.add_argument("--config", default=DEFAULT_PRESET)
     parser.add_argument("--output", type=Path, default=Path("runs/harm"))
     options = parser.parse_args(arguments)
     quieten()

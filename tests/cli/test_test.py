@@ -71,13 +71,13 @@ def test_suites_become_tables_grids_and_a_report(run_test, clean, micro, tmp_pat
     run = tmp_path / "run"
     code, printed = run_test("--suite", "noise_25", "grey", "--clean", clean, "--output", run, *micro, "--limit", 2)
     assert code == 0
-    assert "blind" in printed.out
+    assert "refined" in printed.out
     assert "lpips is not available: needs torchvision" in printed.out
     assert "Traceback" not in printed.err
     written = rows(run)
     methods = {
         "input",
-        "blind",
+        "refined",
         "bicubic",
         "biharmonic",
         "dark_channel",
@@ -95,13 +95,13 @@ def test_suites_become_tables_grids_and_a_report(run_test, clean, micro, tmp_pat
         "tables.md",
         "tables.tex",
         "quality_against_seconds.png",
-        "trajectories/blind.jpg",
+        "trajectories/refined.jpg",
         "ldrps.config.yaml",
     ):
         assert (run / name).stat().st_size > 0
-    assert Image.open(run / "grids" / "noise_25.blind.png").size[0] > 3 * 44
+    assert Image.open(run / "grids" / "noise_25.refined.png").size[0] > 3 * 44
     settings = json.loads((run / "run.json").read_text())
-    assert len(settings["settings"]["restorers"]["blind"]["weights_sha256"]) == 64
+    assert len(settings["settings"]["restorers"]["refined"]["weights_sha256"]) == 64
     assert "torchmetrics" in settings["settings"]["metrics"]["psnr"]
     # The degraded picture's score, recomputed from the files.
     row = next(row for row in written if (row["suite"], row["name"], row["restorer"]) == ("grey", "cat", "input"))

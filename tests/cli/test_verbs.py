@@ -71,7 +71,7 @@ def test_every_verb_tells_the_version(verb, capsys):
         (["restore", "a.png", "--model.sampling.num_inferense_steps", "30"], "--model.sampling.num_inference_steps?"),
         (["restore", "a.png", "--model.sampling.num_inferense_steps=30"], "--model.sampling.num_inference_steps?"),
         (["restore", "a.png", "--sampling.num_inference_steps", "30"], "--model.sampling.num_inference_steps?"),
-        (["restore", "a.png", "--model.output.num_view", "2"], "--model.output.num_views?"),
+        (["restore", "a.png", "--model.output.least_chang", "0"], "--model.output.least_change?"),
         (["restore", "a.png", "--trainer.precison", "32"], "--trainer.precision?"),
         (["predict", "--config", "blind", "--data.inputs=[a.png]", "--data.batchsize=2"], "--data.batch_size?"),
         (["caption", "a.png", "--prior.num_caption", "2"], "--prior.num_captions?"),
@@ -147,7 +147,7 @@ def test_a_run_can_be_shown_instead(arguments, capsys):
         main([*arguments, "--print_config"])
     assert exit_.value.code == 0
     model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
-    model = model.get("restorers", {}).get("blind", {}).get("init_args", model)
+    model = model.get("restorers", {}).get("refined", {}).get("init_args", model)
     assert model["seed"] == 4
     assert model["prior"]["init_args"]["prompt"] == "a: b" if "--prompt" in arguments else "prior" in model
 
@@ -157,7 +157,7 @@ def test_several_configs_of_restore_merge_and_text_is_still_looked_for(tmp_path,
     with pytest.raises(SystemExit):
         main(["restore", "a.png", "--config", "best", "--config", str(tmp_path / "mine.yaml"), "--print_config"])
     model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
-    assert (model["guidance_scale"], model["output"]["init_args"]["num_views"]) == (7.0, 8)
+    assert (model["guidance_scale"], model["output"]["init_args"]["first"]["init_args"]["num_views"]) == (7.0, 8)
     assert model["prior"]["class_path"] == "modules.priors.auto.Auto"
 
 

@@ -42,7 +42,7 @@ def test_a_preset_repeats_no_value_of_its_base(preset):
 
 def test_the_families_of_presets():
     families = {path.stem: [base.stem for base in line_of(path)[1:]] for path in HEIRS}
-    assert families["best"] == ["blind"]
+    assert families["best"] == ["refined", "blind"]
     assert families["gpu_denoiser"] == ["denoiser", "training"]
     assert {name for name, bases in families.items() if bases == ["reference"]} == {
         "reference_low_light",
@@ -157,7 +157,7 @@ def test_the_command_merges_several_configs_and_options_come_last(tmp_path, caps
     model = yaml.safe_load(capsys.readouterr().out)["model"]["init_args"]
     assert model["sampling"]["num_inference_steps"] == 7
     assert (model["seed"], model["guidance_scale"]) == (2, 9.0)
-    assert model["output"]["init_args"]["num_views"] == 8
+    assert model["output"]["init_args"]["first"]["init_args"]["num_views"] == 8
     assert model["sampling"]["start_from"] == "degraded"
 
 

@@ -86,7 +86,7 @@ def test_a_wrong_choice_is_one_sentence():
     for wrong in ({"preset": "x"}, {"prior": "os.system"}, {"damage": "../x"}, {"light": 2.0}):
         with pytest.raises(ValueError, match="choose"):
             Choices(**wrong)
-    assert presets()[0] == "blind"
+    assert presets()[0] == "refined"
     assert suites()[0] == "no"
 
 

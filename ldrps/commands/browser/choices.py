@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps.commands.restore import AUTO_PRESETS, COLORIZATION, Restore
+from ldrps.configuration.layers import DEFAULT_PRESET
 from ldrps.configuration.presets import read_prior
 from ldrps.data.shipped import preset_folder, suite_folder
 
@@ -22,7 +23,7 @@ NO_DAMAGE = "no"
 def presets() -> list[str]:
     """Names of the restorers' presets, the default first."""
     names = sorted(file.stem for file in (preset_folder() / "restore").glob("*.yaml"))
-    return sorted(names, key=lambda name: name != "blind")
+    return sorted(names, key=lambda name: name != DEFAULT_PRESET)
 
 
 @cache
@@ -57,7 +58,7 @@ class Choices:
         ValueError: If a name does not exist or a number lies outside its interval.
     """
 
-    preset: str = "blind"
+    preset: str = DEFAULT_PRESET
     prior: str = PRESET_OWN
     prompt: str = ""
     backbone: str = ""
@@ -103,7 +104,7 @@ class Choices:
     def command(self, photos: str = "photo.jpg") -> str:
         """The command line, to copy."""
         everyday: dict[str, Any] = {
-            "--config": self.preset if self.preset != "blind" else None,
+            "--config": self.preset if self.preset != DEFAULT_PRESET else None,
             "--prior": self.prior if self.prior != PRESET_OWN and not self.prompt else None,
             "--prompt": self.prompt or None,
             "--backbone": self.backbone or None,

@@ -13,6 +13,7 @@ from ldrps.commands.browser.choices import NO_DAMAGE, PRESET_OWN, Choices, prese
 from ldrps.commands.browser.sessions import Sessions, pack
 from ldrps.commands.browser.uploads import Upload
 from ldrps.commands.exit_codes import sentence_of
+from ldrps.configuration.layers import DEFAULT_PRESET
 
 INTRODUCTION = """# Restore photos
 Drop photos that are noisy, dark or hazy; nobody needs to say what is wrong with them. They stay on the machine that
@@ -90,7 +91,7 @@ def controls(may_choose_backbone: bool) -> dict[str, Any]:
     }
     with gradio.Accordion("More choices", open=False):
         chosen |= {
-            "preset": gradio.Dropdown(presets(), value="blind", label="Preset"),
+            "preset": gradio.Dropdown(presets(), value=DEFAULT_PRESET, label="Preset"),
             "prior": gradio.Dropdown(priors(), value=PRESET_OWN, label="Prior", info="Who says what the photos show."),
             "backbone": gradio.Textbox(
                 label="Model",
