@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldrps.training.base import Training
 from ldrps.training.tokenizer import tokenize
-from modules.backbones.packed_codec import packed, unpacked
+from modules.backbones.packed_codec import packed, packing_of, unpacked
 
 FOCUS_LOG_SNR, FOCUS_SPREAD = 2.0, 1.5
 """Where restoration works: mean and standard deviation of the natural logarithm of signal to noise."""
@@ -41,7 +41,8 @@ class DenoiserTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: See `Training`.
-        initial_unet_dir: Folder of a denoiser to go on from, which then also gives widths and blocks; None starts anew.
+        initial_unet_dir: Folder of a denoiser to go on from, which then also gives widths, blocks and
+            packing; None starts anew.
 
     References:
         Salimans and Ho 2022, Progressive Distillation for Fast Sampling of Diffusion Models, Appendix D (velocity).
@@ -85,6 +86,7 @@ class DenoiserTraining(Training):
             unet = self._new_unet()
         else:
             unet = UNet2DConditionModel.from_pretrained(self.initial_unet_dir).float()
+            self.packing = packing_of(unet, self.vae.config.latent_channels)
         self.unet = unet.to(memory_format=torch.channels_last).train()
 
     def _new_unet(self) -> UNet2DConditionModel:

@@ -1,5 +1,8 @@
 """Latents whose neighbours become channels, as Flux wants them."""
 
+import math
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -50,3 +53,13 @@ def packed(latents: Tensor, side: int) -> Tensor:
 def unpacked(latents: Tensor, side: int) -> Tensor:
     """What `packed` was given."""
     return F.pixel_shuffle(latents, side)
+
+
+def packing_of(denoiser: Any, latent_channels: int) -> int:
+    """Latents along one side of a square that a diffusers denoiser sees as one; 1 where it sees them as they are.
+
+    Args:
+        denoiser: Has ``config.in_channels``.
+        latent_channels: Channels of the autoencoder's latents.
+    """
+    return max(1, math.isqrt(denoiser.config.in_channels // latent_channels))

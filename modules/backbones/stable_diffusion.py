@@ -1,6 +1,5 @@
 """Any model in the StableDiffusionPipeline folder layout: SD 1.x, SD 2.x, the embedded mini."""
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ from diffusers import AutoencoderTiny, DDIMScheduler, SchedulerMixin
 from modules.backbones.autoencoder_codec import AutoencoderCodec
 from modules.backbones.latent_diffusion import LatentDiffusion
 from modules.backbones.loading import load_gradient_codec, load_ip_adapter, load_pipeline, source
-from modules.backbones.packed_codec import PackedCodec
+from modules.backbones.packed_codec import PackedCodec, packing_of
 from modules.backbones.text_conditioning import TextConditioner
 from modules.backbones.unet_denoiser import UNetDenoiser
 from modules.backbones.variance_preserving import VariancePreserving
@@ -82,7 +81,7 @@ class StableDiffusion(LatentDiffusion):
             cheap = load_gradient_codec(self.gradient_autoencoder, codec, self.dtype)
             self.gradient_vae = cheap.autoencoder.requires_grad_(False).eval()
             codec.cheap = cheap
-        packing = math.isqrt(pipeline.unet.config.in_channels // codec.latent_channels)
+        packing = packing_of(pipeline.unet, codec.latent_channels)
         self._pipeline = pipeline
         # Channels last is a quarter to a half faster on CPUs, and what tensor cores want.
         self.vae = pipeline.vae.requires_grad_(False).eval().to(memory_format=torch.channels_last)

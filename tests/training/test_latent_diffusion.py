@@ -190,6 +190,9 @@ def test_a_denoiser_of_packed_latents_restores(shard, tmp_path, pictures):
     torch.testing.assert_close(latents[0, :4, 1, 2], unpacked[0, 0, 2:4, 4:6].flatten())
     torch.testing.assert_close(restorer.backbone.decode(latents), plain.decode(unpacked))
     assert restorer.restore(pictures[:1], [None]).shape == (1, 3, 32, 32)
+    continued = DenoiserTraining(str(mini), initial_unet_dir=str(tmp_path / "mini" / "unet"))
+    continued.configure_model()
+    assert continued.packing == 2
 
 
 def test_most_levels_lie_where_restoration_works():
