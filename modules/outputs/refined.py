@@ -42,7 +42,7 @@ class Refined(Output):
         first: Output | None = None,
         weights: str = "package:ldrps/pretrained/mini/ir_sde",
         da_clip: str | None = None,
-        least_change: float = 0.007,
+        least_change: float = 0.01,
     ) -> None:
         super().__init__()
         if least_change < 0:
