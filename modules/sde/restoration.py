@@ -102,7 +102,7 @@ class Restoration(nn.Module):
         if self.da_clip_folder is None and not found:
             raise ValueError(
                 f"no DA-CLIP lies in {str(weights)!r} or beside it, which its network is told by: give its folder with "
-                "--model.da_clip, or set --model.has_embeddings false"
+                "--model.da_clip (--model.output.da_clip of an output), or set --model.has_embeddings false"
             )
         folder = found[0] if self.da_clip_folder is None else Path(source(self.da_clip_folder))
         da_clip = load_da_clip(folder)

@@ -87,7 +87,7 @@ def test_the_same_picture_comes_out_alone_in_a_batch_and_from_python(restore, ph
     restore(photo_file.parent, "--output", tmp_path / "batch", "--seed", 3, "--batch-size", 2)
     alone, batch = (np.asarray(Image.open(tmp_path / name / "cat.png")).astype(int) for name in ("alone", "batch"))
     assert np.abs(alone - batch).max() <= 1
-    restorer = load_preset("blind", backbone__path=micro_folder, sampling__num_inference_steps=3, seed=3)
+    restorer = load_preset(backbone__path=micro_folder, sampling__num_inference_steps=3, seed=3)
     from_python = np.asarray(restorer(photo_file)).astype(int)
     assert np.abs(alone - from_python).max() == 0
 
@@ -130,7 +130,7 @@ def test_a_prompt_and_prompt_files_reach_the_backbone(restore, photo_file, tmp_p
 
 
 def test_python_takes_pil_images_file_names_and_tensors(micro_folder, photo_file):
-    restorer = load_preset("blind", backbone__path=micro_folder, sampling__num_inference_steps=2)
+    restorer = load_preset(backbone__path=micro_folder, sampling__num_inference_steps=2)
     image = Image.open(photo_file)
     tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
     results = [np.asarray(restorer(picture)) for picture in (image, str(photo_file), photo_file, tensor)]
@@ -139,7 +139,7 @@ def test_python_takes_pil_images_file_names_and_tensors(micro_folder, photo_file
 
 @pytest.mark.parametrize("picture", [torch.rand(1, 8, 8), torch.rand(3, 8, 8) * 255])
 def test_python_refuses_tensors_that_are_no_pictures(micro_folder, picture):
-    restorer = load_preset("blind", backbone__path=micro_folder)
+    restorer = load_preset(backbone__path=micro_folder)
     with pytest.raises(ValueError, match="picture has"):
         restorer(picture)
 
