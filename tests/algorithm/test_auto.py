@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from degradations.base import eight_bit
+from degradations.light.low_light import LowLight
 from ldrps.configuration.presets import load_preset
 from ldrps.data.samples import Sample
 from ldrps.methods.auto.auto import Auto
@@ -13,6 +15,8 @@ from ldrps.methods.auto.words import Words
 from ldrps.methods.baselines.gain import Gain
 from ldrps.metrics.fidelity import PSNR
 from ldrps.results.scoring import measurable, score
+from modules.alignment.missing_pixels import missing_pixels
+from tests.builders import generators
 from tests.da_clip import WORDS
 
 
@@ -75,6 +79,14 @@ def test_missing_pixels_are_filled_and_dark_ones_are_not(pictures):
     assert (none, dark) == (None, None)
     assert missing == Chosen("inpainting", f"{hole:.0%} of the pixels are missing")
     assert Holes(least_share=hole + 1e-3)(image, {}) == [None] * 3
+
+
+def test_noise_that_is_cut_off_at_black_is_no_hole(pictures):
+    noisy = eight_bit(LowLight((3, 3), (1, 1), (0.03, 0.03))(pictures[:1], generators(0)))
+    assert float(missing_pixels(noisy).float().mean()) > 0.01
+    assert Holes()(noisy, {}) == [None]
+    masked = eight_bit(pictures[:1].clamp(min=0.2)) * (torch.rand(1, 1, 32, 32, generator=generators(1)[0]) > 0.5)
+    assert Holes()(masked, {}) != [None]
 
 
 def test_names_that_do_not_exist_are_refused(told_folder):
