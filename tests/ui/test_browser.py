@@ -189,7 +189,7 @@ def test_the_choices_are_told_as_a_command(browser, address):
     write(browser, "#prompt textarea, #prompt input", "a cat")
     find(browser, "#snippets button").click()
     until(lambda: "--prompt 'a cat'" in find(browser, "#command").text)
-    assert "load_preset('blind'" in find(browser, "#python").text
+    assert "load_preset('refined'" in find(browser, "#python").text
 
 
 def test_a_telephone_shows_all_of_it(browser, address, cat):
