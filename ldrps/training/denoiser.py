@@ -14,7 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldrps.training.base import Training
 from ldrps.training.tokenizer import tokenize
-from modules.backbones.packed_codec import packed, packing_of, unpacked
+from modules.backbones.packed_codec import packing_of
 
 FOCUS_LOG_SNR, FOCUS_SPREAD = 2.0, 1.5
 """Where restoration works: mean and standard deviation of the natural logarithm of signal to noise."""
@@ -163,7 +163,7 @@ class DenoiserTraining(Training):
     def _encode(self, images: Tensor) -> Tensor:
         """Latents of photos, shape (B, C, h, w)."""
         latents = self.vae.encoder(images.to(memory_format=torch.channels_last) * 2 - 1).float()
-        return packed(latents * self.vae.config.scaling_factor, self.packing)
+        return F.pixel_unshuffle(latents * self.vae.config.scaling_factor, self.packing)
 
     @torch.no_grad()
     def _read(self, captions: Sequence[str]) -> Tensor:
@@ -182,13 +182,13 @@ class DenoiserTraining(Training):
     def _sample(self, captions: Sequence[str], num_inference_steps: int = 25, side: int = 32) -> Tensor:
         hidden_states = self._read(captions)
         noise = torch.randn(len(captions), self.vae.config.latent_channels, side, side).to(self.device)
-        latents = packed(noise, self.packing)
+        latents = F.pixel_unshuffle(noise, self.packing)
         sampler = DDIMScheduler.from_config(self.scheduler.config)
         sampler.set_timesteps(num_inference_steps)
         for timestep in sampler.timesteps:
             prediction = self.unet(latents, timestep, encoder_hidden_states=hidden_states).sample
             latents = sampler.step(prediction.float(), timestep, latents).prev_sample
-        latents = unpacked(latents, self.packing) / self.vae.config.scaling_factor
+        latents = F.pixel_shuffle(latents, self.packing) / self.vae.config.scaling_factor
         return (self.vae.decoder(latents).float() / 2 + 0.5).clamp(0, 1)
 
 

@@ -59,13 +59,7 @@ def _cut_out(brightness: np.ndarray, noise_factor: float) -> np.ndarray:
 
 def _roughness(brightness: np.ndarray) -> float:
     """Standard deviation of the noise by the median step between neighbours that are both not black."""
-    steps = [np.diff(brightness, axis=axis)[_both(brightness > 0, axis)] for axis in (0, 1)]
-    sizes = np.abs(np.concatenate(steps))
+    seen = np.where(brightness > 0, brightness, np.nan)
+    sizes = np.abs(np.concatenate([np.diff(seen, axis=axis).ravel() for axis in (0, 1)]))
+    sizes = sizes[~np.isnan(sizes)]
     return float(np.median(sizes)) / (NORMAL_MEDIAN * 2**0.5) if len(sizes) else 0.0
-
-
-def _both(is_seen: np.ndarray, axis: int) -> np.ndarray:
-    """Where a pixel and the next one along an axis are seen."""
-    count = is_seen.shape[axis] - 1
-    both: np.ndarray = is_seen.take(range(count), axis) & is_seen.take(range(1, count + 1), axis)
-    return both

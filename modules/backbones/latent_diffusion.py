@@ -10,8 +10,8 @@ from modules.backbones.base import Backbone, Conditioning, Prediction
 from modules.backbones.codec import Codec
 from modules.backbones.denoiser import Denoiser
 from modules.backbones.noise_path import NoisePath
+from modules.fused_windows import fused
 from modules.priors.base import Semantics
-from modules.windows import fused
 
 LOGGER = logging.getLogger("ldrps.precision")
 

@@ -26,33 +26,23 @@ class PackedCodec(Codec):
 
     def encode_in_windows(self, images: Tensor, side_px: int | None) -> Tensor:
         """See `Codec.encode_in_windows`."""
-        return packed(self.codec.encode_in_windows(images, side_px), self.side)
+        return F.pixel_unshuffle(self.codec.encode_in_windows(images, side_px), self.side)
 
     def decode_in_windows(self, latents: Tensor, side_px: int | None) -> Tensor:
         """See `Codec.decode_in_windows`."""
-        return self.codec.decode_in_windows(unpacked(latents, self.side), side_px)
+        return self.codec.decode_in_windows(F.pixel_shuffle(latents, self.side), side_px)
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Codec.encode`."""
-        return packed(self.codec.encode(images), self.side)
+        return F.pixel_unshuffle(self.codec.encode(images), self.side)
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Codec.decode`."""
-        return self.codec.decode(unpacked(latents, self.side))
+        return self.codec.decode(F.pixel_shuffle(latents, self.side))
 
     def features(self, images: Tensor) -> list[Tensor]:
         """See `Codec.features`."""
         return self.codec.features(images)
-
-
-def packed(latents: Tensor, side: int) -> Tensor:
-    """Squares of latents, shape (B, C, h, w), as channels, shape (B, C * side ** 2, h / side, w / side)."""
-    return F.pixel_unshuffle(latents, side)
-
-
-def unpacked(latents: Tensor, side: int) -> Tensor:
-    """What `packed` was given."""
-    return F.pixel_shuffle(latents, side)
 
 
 def packing_of(denoiser: Any, latent_channels: int) -> int:

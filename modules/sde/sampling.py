@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from modules.fused_windows import fused
 from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.mean_reverting import MeanReverting
-from modules.windows import WindowSettings, fused
+from modules.windows import WindowSettings
 
 
 class Embeddings(NamedTuple):

@@ -17,11 +17,12 @@ from modules.alignment.fpam import FPAM
 from modules.alignment.likeliest import Likeliest
 from modules.alignment.plain_stack import PlainStack
 from modules.alignment.tone_curve import ToneCurve
+from modules.fused_windows import fused
 from modules.losses.adversarial import Adversarial
 from modules.losses.base import Loss, State
 from modules.losses.vgg import VGG
 from modules.outputs.base import Output
-from modules.windows import WindowSettings, fused, split
+from modules.windows import WindowSettings, split
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 from tests.contracts.test_alignment import build as build_alignment
