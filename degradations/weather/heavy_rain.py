@@ -10,9 +10,7 @@ from degradations.blur.motion_blur import line_kernels
 from degradations.checks import IntegerInterval, Interval, check_interval, check_kernel_size
 from degradations.drawing import Generators, integers, log_uniform, normal_field, seeds, uniform
 from degradations.parameters import Parameters, where
-
-GAUSSIAN_RADIUS = 3.0
-"""Standard deviations after which a Gaussian is cut off."""
+from degradations.weather.rain import GAUSSIAN_RADIUS
 
 
 class HeavyRain(Degradation):

@@ -13,7 +13,7 @@ from ldrps.training.base import Training
 from ldrps.training.first_guess import decibels
 from modules.networks.da_clip import load_da_clip
 from modules.networks.restoration_network import RestorationNetwork
-from modules.sde.folder import save_sde
+from modules.sde.folder import load_sde, save_sde
 from modules.sde.mean_reverting import MeanReverting
 from modules.sde.sampling import Embeddings, sample
 
@@ -47,11 +47,12 @@ class IRSDETraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``ir_sde``.
+        initial_dir: Folder of an IR-SDE whose weights `network` goes on from; None starts anew.
         seed: Seed of damage and noise. They depend on it and the number of the step, so that an interrupted training
             goes on with what it would have drawn.
 
     Raises:
-        ValueError: If network and `da_clip` do not go together.
+        ValueError: If network and `da_clip` do not go together, or `initial_dir` holds another network.
 
     References:
         Luo et al. 2023, Image Restoration with Mean-Reverting Stochastic Differential Equations, Eq. 14-16; Luo et al.
@@ -72,6 +73,7 @@ class IRSDETraining(Training):
         weight_decay: float = 0.0,
         warmup_steps: int = 300,
         export_dir: str | None = None,
+        initial_dir: str | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
@@ -80,6 +82,8 @@ class IRSDETraining(Training):
                 f"da_clip={da_clip!r} and the network's embedding_dim={network.embedding_dim} do not go together: "
                 "give both or neither"
             )
+        if initial_dir is not None:
+            go_on_from(network, Path(initial_dir))
         self.network = network.to(memory_format=torch.channels_last)
         self.degradation = degradation
         self.ordinary = ordinary
@@ -200,3 +204,20 @@ class IRSDETraining(Training):
         scheduler: MeanReverting = MeanReverting.from_config(self.scheduler.config)
         scheduler.set_timesteps(num_steps)
         return sample(self.network, scheduler, mu, self._embed(mu), generators).clamp(0, 1)
+
+
+def go_on_from(network: RestorationNetwork, folder: Path) -> None:
+    """Give a network the weights of an IR-SDE on disk.
+
+    Raises:
+        ValueError: If there is none, or it is of another shape.
+    """
+    earlier, _ = load_sde(folder)
+    try:
+        network.load_state_dict(earlier.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"initial_dir={str(folder)!r} holds a network of another shape ({type(earlier).__name__}, "
+            f"{sum(weights.numel() for weights in earlier.parameters()):,} weights): give model.network the settings "
+            "of its network/config.json"
+        ) from error

@@ -1,25 +1,16 @@
 """What light and air did to a photo: guessed by a network that learnt it from photos, refined while sampling."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
+from modules.alignment.framing import Box, by_frame, in_order
+from modules.alignment.onlooker import Onlooker
 from modules.alignment.ordinary_photos import greyness
-from modules.backbones.loading import load_frozen
-from modules.networks.first_guess import FirstGuess, Guess
-
-Box = tuple[int, int, int, int]
-"""Top, bottom, left and right of a part of a picture, in pixels."""
-
-FRAME_CONTRAST = 3 / 255
-"""Lines at the border of a picture that differ by no more than this are a frame."""
-
-SMALLEST_CONTENT = 0.25
-"""Share of a side that must be left inside a frame; a picture that is plain nearly everywhere has none."""
+from modules.networks.first_guess import Guess
 
 
 class LightAndHaze(Alignment):
@@ -43,8 +34,8 @@ class LightAndHaze(Alignment):
         2009, Single Image Haze Removal Using Dark Channel Prior, Eq. 1.
     """
 
-    network: Any
-    """The `FirstGuess`, there once its weights are read."""
+    onlooker: Onlooker
+    """Who guesses; `Likeliest` gives its candidates one that remembers what it saw."""
 
     def __init__(
         self,
@@ -56,33 +47,27 @@ class LightAndHaze(Alignment):
         for name, belief in (("light_belief", light_belief), ("haze_belief", haze_belief)):
             if belief is not None and not 0 <= belief <= 1:
                 raise ValueError(f"{name}={belief} must lie in [0, 1]; null asks the network how sure it is")
-        self.weights = weights
+        self.onlooker = Onlooker(weights)
         self.light_belief = light_belief
         self.haze_belief = haze_belief
 
     def load(self) -> None:
         """See `Alignment.load`."""
-        if not hasattr(self, "network"):
-            self.network = load_frozen(FirstGuess, self.weights, "first guess", "first_guess", "preset statistics")
+        self.onlooker.load()
 
     @property
     def pretrained(self) -> nn.ModuleList:
         """See `Alignment.pretrained`."""
-        return nn.ModuleList([self.network] if hasattr(self, "network") else [])
+        return self.onlooker.pretrained
 
     @torch.no_grad()
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         self.load()
-        self.network.to(degraded.device)
-        # Pictures with the same frame, nearly always none, are looked at together.
-        numbers: dict[Box, list[int]] = {}
-        for number, image in enumerate(degraded):
-            numbers.setdefault(content(image), []).append(number)
-        guesses = [self._guess(degraded[rows].float(), box) for box, rows in numbers.items()]
-        order = torch.tensor([number for rows in numbers.values() for number in rows]).argsort()
+        frames = by_frame(degraded)
+        guesses = [self._guess(degraded[rows].float(), box) for box, rows in frames.items()]
         _, log_gain, log_gamma, thickness, airlight = (
-            torch.cat(rows)[order].to(degraded) for rows in zip(*guesses, strict=True)
+            in_order(parts, frames).to(degraded) for parts in zip(*guesses, strict=True)
         )
         self.log_gain = nn.Parameter(log_gain)
         self.log_gamma = nn.Parameter(log_gamma)
@@ -116,10 +101,11 @@ class LightAndHaze(Alignment):
         top, bottom, left, right = box
         inside = images[..., top:bottom, left:right]
         # In the dark colours are small, and noise has colours of its own.
-        small = self.network.reduce(inside)
+        look = self.onlooker.look(inside)
+        small = look.copy
         mean = small.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
         bright = (small * (0.5 / mean).clamp(min=1)).clamp(max=1)
-        guess = _without_tint(self._believed(self.network(inside)), greyness(bright).view(-1, 1, 1, 1))
+        guess = _without_tint(self._believed(self.onlooker.guess(look)), greyness(bright).view(-1, 1, 1, 1))
         if (bottom - top, right - left) == (height, width):
             return guess
         # The knots lie where they are looked for: evenly over the whole picture, those outside as the nearest inside.
@@ -151,24 +137,3 @@ def _without_tint(guess: Guess, share: Tensor) -> Guess:
         for values, mean in zip((guess.log_gain, guess.log_gamma, guess.airlight), means, strict=True)
     )
     return guess._replace(log_gain=log_gain, log_gamma=log_gamma, airlight=airlight)
-
-
-def content(image: Tensor) -> Box:
-    """Where the picture lies inside a plain frame, such as a scan's: top, bottom, left, right.
-
-    Args:
-        image: Shape (3, H, W), range [0, 1].
-
-    Example:
-        >>> scan = torch.ones(3, 20, 20)
-        >>> scan[:, 4:15, 2:18] = torch.rand(3, 11, 16)
-        >>> content(scan)
-        (4, 15, 2, 18)
-    """
-    edges = []
-    for along in (2, 1):
-        contrast = (image.amax(dim=along) - image.amin(dim=along)).amax(dim=0)
-        inside = (contrast > FRAME_CONTRAST).nonzero().flatten().tolist() or [0]
-        first, end = inside[0], inside[-1] + 1
-        edges += [first, end] if end - first >= SMALLEST_CONTENT * len(contrast) else [0, len(contrast)]
-    return edges[0], edges[1], edges[2], edges[3]

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.light_and_haze import FRAME_CONTRAST, Box, content
+from modules.alignment.framing import FRAME_CONTRAST, Box, by_frame, in_order
+from modules.alignment.light_and_haze import LightAndHaze
+from modules.alignment.onlooker import Onlooker
 from modules.backbones.loading import load_frozen
-from modules.networks.first_guess import FirstGuess
 from modules.networks.judge import Judge
 
 SMALLEST_SIDE = 24
@@ -42,9 +43,6 @@ class Likeliest(Alignment):
     network: Any
     """The `Judge`, there once its weights are read."""
 
-    eyes: Any
-    """The `FirstGuess` whose features it judges by, likewise."""
-
     def __init__(
         self,
         candidates: Sequence[Alignment],
@@ -59,7 +57,10 @@ class Likeliest(Alignment):
         self.chosen = torch.zeros(0, dtype=torch.long)
         self.margin_db = margin_db
         self.weights = weights
-        self.first_guess = first_guess
+        self.onlooker = Onlooker(first_guess)
+        for candidate in self.nets:
+            if isinstance(candidate, LightAndHaze) and candidate.onlooker.weights == first_guess:
+                candidate.onlooker = self.onlooker
 
     @property
     def leaves_open(self) -> bool:
@@ -77,14 +78,12 @@ class Likeliest(Alignment):
             candidate.load()
         if not hasattr(self, "network"):
             self.network = load_frozen(Judge, self.weights, "judge", "judge", "preset statistics")
-            self.eyes = load_frozen(
-                FirstGuess, self.first_guess, "first guess of the judge", "first_guess", "preset statistics"
-            )
+        self.onlooker.load()
 
     @property
     def pretrained(self) -> nn.ModuleList:
         """See `Alignment.pretrained`."""
-        judge = [self.network, self.eyes] if hasattr(self, "network") else []
+        judge = [self.network, *self.onlooker.pretrained] if hasattr(self, "network") else []
         return nn.ModuleList([network for candidate in self.nets for network in candidate.pretrained] + judge)
 
     @property
@@ -101,12 +100,11 @@ class Likeliest(Alignment):
         """See `Alignment.begin`."""
         self.load()
         self.network.to(degraded.device)
-        self.eyes.to(degraded.device)
         for candidate in self.nets:
             candidate.begin(degraded, generators)
-        boxes = [content(image) for image in degraded.float()]
-        seen = self._features(degraded, boxes)
-        undone = (self._features(candidate.invert(candidate.fill(degraded)), boxes) for candidate in self.nets)
+        frames = by_frame(degraded.float())
+        seen = self._features(degraded, frames)
+        undone = (self._features(candidate.invert(candidate.fill(degraded)), frames) for candidate in self.nets)
         expected = torch.stack([self.network(features, seen) for features in undone])
         contrast = degraded.amax(dim=(1, 2, 3)) - degraded.amin(dim=(1, 2, 3))
         shows_something = (contrast > FRAME_CONTRAST) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
@@ -124,13 +122,10 @@ class Likeliest(Alignment):
         """See `Alignment.fill`."""
         return self._choose(lambda candidate: candidate.fill(degraded, sample))
 
-    def _features(self, images: Tensor, boxes: Sequence[Box]) -> Tensor:
-        """What is seen in images inside their frames, shape (B, num_features); each by itself, as frames differ."""
-        inside = (
-            image[None, :, top:bottom, left:right]
-            for image, (top, bottom, left, right) in zip(images, boxes, strict=True)
-        )
-        return torch.cat([self.eyes.features(image.float()) for image in inside])
+    def _features(self, images: Tensor, frames: dict[Box, list[int]]) -> Tensor:
+        """What is seen in images inside their frames, shape (B, num_features)."""
+        inside = (images[rows, :, top:bottom, left:right] for (top, bottom, left, right), rows in frames.items())
+        return in_order([self.onlooker.look(image.float()).features for image in inside], frames)
 
     @property
     def _taken(self) -> list[int]:

@@ -1,7 +1,6 @@
 """A backbone of three parts: codec, noise path, denoiser."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +11,6 @@ from modules.backbones.denoiser import Denoiser
 from modules.backbones.noise_path import NoisePath
 from modules.fused_windows import fused
 from modules.priors.base import Semantics
-
-LOGGER = logging.getLogger("ldrps.precision")
 
 
 class LatentDiffusion(Backbone):
@@ -42,11 +39,11 @@ class LatentDiffusion(Backbone):
 
     def encode(self, images: Tensor) -> Tensor:
         """See `Backbone.encode`."""
-        return self._precisely(lambda values: self.codec.encode_in_windows(values, self.windows.side_px), images)
+        return self.precisely(lambda values: self.codec.encode_in_windows(values, self.windows.side_px), images)
 
     def decode(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode`."""
-        return self._precisely(lambda values: self.codec.decode_in_windows(values, self.windows.side_px), latents)
+        return self.precisely(lambda values: self.codec.decode_in_windows(values, self.windows.side_px), latents)
 
     def decode_for_gradients(self, latents: Tensor) -> Tensor:
         """See `Backbone.decode_for_gradients`."""
@@ -56,7 +53,7 @@ class LatentDiffusion(Backbone):
             images = self.decode(latents)
         # Losses see what will come out in the end; only the way back to the latents is approximate.
         codec = self.codec.cheap
-        cheap = self._precisely(lambda values: codec.decode_in_windows(values, self.windows.side_px), latents)
+        cheap = self.precisely(lambda values: codec.decode_in_windows(values, self.windows.side_px), latents)
         return images + (cheap - cheap.detach())
 
     def features(self, images: Tensor) -> list[Tensor]:
@@ -88,18 +85,8 @@ class LatentDiffusion(Backbone):
         windows, factor = self.windows, self.codec.downscale_factor
         side = max(latents.shape[-2:]) if windows.side_px is None else windows.side_px // factor
         overlap, multiple = windows.overlap_px // factor, self.denoiser.latent_multiple
-        model_output = self._precisely(lambda values: fused(denoise, values, side, overlap, multiple), latents)
+        model_output = self.precisely(lambda values: fused(denoise, values, side, overlap, multiple), latents)
         return Prediction(self.noise_path.x0_from(model_output, latents, timestep), model_output)
-
-    def _precisely(self, make: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
-        """What networks make of values; once more in float32, and without a graph, if that is not finite."""
-        with self.computing(values.device):
-            made = make(values).to(values.dtype)
-        if not self.is_low or bool(made.isfinite().all()):
-            return made
-        LOGGER.warning("a step gave numbers that are not finite, and is computed again in float32")
-        with self.in_full(), torch.no_grad():
-            return make(values).to(values.dtype)
 
     def x0_from(self, model_output: Tensor, latents: Tensor, timestep: float) -> Tensor:
         """See `Backbone.x0_from`."""

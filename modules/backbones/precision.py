@@ -1,10 +1,13 @@
 """Networks in low precision, and in float32 where that is not enough."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+LOGGER = logging.getLogger("ldrps.precision")
 
 
 class Precision(nn.Module):
@@ -23,6 +26,16 @@ class Precision(nn.Module):
         """Within it, networks compute in `compute_dtype`, whatever the code around it does."""
         with torch.autocast(device.type, dtype=self.compute_dtype, enabled=self.compute_dtype is not None):
             yield
+
+    def precisely(self, make: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+        """What networks make of values; once more in float32, and without a graph, if that is not finite."""
+        with self.computing(values.device):
+            made = make(values).to(values.dtype)
+        if not self.is_low or bool(made.isfinite().all()):
+            return made
+        LOGGER.warning("a network gave numbers that are not finite, and is asked again in float32")
+        with self.in_full(), torch.no_grad():
+            return make(values).to(values.dtype)
 
     @contextmanager
     def in_full(self) -> Iterator[None]:

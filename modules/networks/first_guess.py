@@ -88,6 +88,22 @@ class Guess(NamedTuple):
         return (clear * log_gain.exp()) ** (-self.log_gamma).exp()
 
 
+class Look(NamedTuple):
+    """What the network sees in B photos.
+
+    Attributes:
+        copy: The small copies, shape (B, 3, image_size, image_size).
+        histogram: Their quantiles, see `modules.networks.small_copy.quantiles`.
+        hidden: What is seen at each place, shape (B, C, G, G).
+        features: What is seen in the whole, shape (B, num_features).
+    """
+
+    copy: Tensor
+    histogram: Tensor
+    hidden: Tensor
+    features: Tensor
+
+
 class FirstGuess(ModelMixin, ConfigMixin):
     """A network on a small copy of the photo and on its histogram, without normalisation, which would hide brightness.
 
@@ -126,9 +142,12 @@ class FirstGuess(ModelMixin, ConfigMixin):
 
     def forward(self, images: Tensor) -> Guess:
         """Guess the damage of photos, shape (B, 3, H, W), range [0, 1], any H and W."""
-        hidden, features = self._look(images)
-        whole = self.whole(features)
-        hidden = self.mix(hidden + whole[:, :, None, None])
+        return self.guess(self.look(*self.summary(images)))
+
+    def guess(self, look: Look) -> Guess:
+        """Guess the damage of photos that were looked at."""
+        whole = self.whole(look.features)
+        hidden = self.mix(look.hidden + whole[:, :, None, None])
         gain, haze = self.local_head(hidden).float().split(1, dim=1)
         presence, cast, log_gamma, airlight = self.global_head(whole).float().split([2, 3, 3, 3], dim=1)
         return Guess(
@@ -148,13 +167,18 @@ class FirstGuess(ModelMixin, ConfigMixin):
 
     def features(self, images: Tensor) -> Tensor:
         """What is seen in the whole of photos, shape (B, num_features); images as for `forward`."""
-        return self._look(images)[1].float()
+        return self.look(*self.summary(images)).features.float()
 
-    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What is seen at each place, and in the whole."""
-        hidden: Tensor = self.body(both_scales(self.reduce(images)))
-        histogram = self.histogram(both_scales(quantiles(images)).flatten(1))
-        return hidden, torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3)), histogram], dim=1)
+    def summary(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """All it takes of photos: the small copies and the quantiles of `modules.networks.small_copy`."""
+        return self.reduce(images), quantiles(images)
+
+    def look(self, copy: Tensor, histogram: Tensor) -> Look:
+        """What is seen at each place of photos and in the whole, by their summary."""
+        hidden: Tensor = self.body(both_scales(copy))
+        told = self.histogram(both_scales(histogram).flatten(1))
+        features = torch.cat([hidden.mean(dim=(2, 3)), hidden.amax(dim=(2, 3)), told], dim=1)
+        return Look(copy, histogram, hidden, features)
 
     def reduce(self, images: Tensor) -> Tensor:
         """The small copy, shape (B, 3, image_size, image_size)."""

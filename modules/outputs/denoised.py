@@ -1,11 +1,13 @@
 """The input with its damage undone, denoised by a network that is told how much noise lies where."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from modules.backbones.loading import load_frozen
+from modules.backbones.precision import Precision
 from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.outputs.base import Output, Undo
 from modules.outputs.photo_noise import PhotoNoise
@@ -16,7 +18,7 @@ FAINT = 2 / 255
 left as it is."""
 
 
-class Denoised(Output):
+class Denoised(Output, Precision):
     """out = f(m(y), s), with a convolutional network f, the undone input m(y) and the map s of its noise.
 
     The map is what was heard in the photo, at each brightness, enlarged by the slope of what undoes the damage: a dark
@@ -84,7 +86,10 @@ class Denoised(Output):
         deviation = in_rgb(self.noise.undone(found, degraded, undo).variance).sqrt()
         denoised = torch.zeros_like(undone)
         for view in range(self.num_views):
-            denoised += _seen_back(self.network(_seen(undone, view), _seen(deviation, view)), view) / self.num_views
+            turned, levels = _seen(undone, view), _seen(deviation, view)
+            denoised += (
+                _seen_back(self.precisely(partial(self.network, noise_std=levels), turned), view) / self.num_views
+            )
         return torch.lerp(undone, denoised, (deviation / FAINT).clamp(max=1))
 
 

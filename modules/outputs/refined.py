@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modules.backbones.precision import Precision
 from modules.outputs.base import Output, Undo, UndoAt
 from modules.outputs.denoised import Denoised
 from modules.sde.restoration import Restoration
@@ -15,7 +16,7 @@ WINDOWS = WindowSettings(side_px=160, overlap_px=32)
 pixels, and works best on windows that are not much larger."""
 
 
-class Refined(Output):
+class Refined(Output, Precision):
     """out = x + w (f(x) - x), with x another output and f the IR-SDE's network, in one step.
 
     Undoing light and haze and taking noise away is what a posterior can be asked for; rain, blur, coding and low
@@ -67,9 +68,13 @@ class Refined(Output):
 
     def _refine(self, images: Tensor) -> Tensor:
         images = images.clamp(0, 1)
-        # What the network starts from is noise about the image; the same for every image, since nothing is drawn here.
-        generators = [torch.Generator().manual_seed(0) for _ in images]
-        change = self.restoration(images, generators, WINDOWS) - images
+        change = self.precisely(self._restored, images) - images
         size = change.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         share = (size / max(self.least_change, 1e-9) - 1).clamp(0, 1)
         return images + share * change
+
+    def _restored(self, images: Tensor) -> Tensor:
+        # What the network starts from is noise about the image; the same for every image, since nothing is drawn here.
+        generators = [torch.Generator().manual_seed(0) for _ in images]
+        restored: Tensor = self.restoration(images, generators, WINDOWS)
+        return restored

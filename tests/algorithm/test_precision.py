@@ -5,6 +5,7 @@ import logging
 import pytest
 import torch
 
+from ldrps.configuration.presets import load_preset
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.alignment.tone_curve import ToneCurve
@@ -53,6 +54,23 @@ def test_a_step_that_is_not_finite_is_computed_again_in_float32(micro_folder, pi
     assert restored.isfinite().all()
     assert "again in float32" in caplog.text
     assert restorer.backbone.unet.dtype == getattr(torch, weights)
+
+
+def test_networks_of_the_output_compute_in_low_precision_too(pictures):
+    restorer = load_preset("refined")
+    restorer.load()
+    output, seen = restorer.output, {}
+    parts = {"denoiser": output.first.network.enter, "refining": output.restoration.network.enter}
+    for name, part in parts.items():
+        part.register_forward_hook(lambda module, given, output, name=name: seen.__setitem__(name, output.dtype))
+    whole = restorer.restore(pictures[:1], [None])
+    assert seen == {"denoiser": torch.float32, "refining": torch.float32}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = restorer.restore(pictures[:1], [None])
+    assert seen == {"denoiser": torch.bfloat16, "refining": torch.bfloat16}
+    assert mixed.dtype == torch.float32
+    assert -10 * float((mixed - whole).square().mean().log10()) > 40
+    assert torch.equal(restorer.restore(pictures[:1], [None]), whole)
 
 
 def test_compiled_networks_keep_their_names(micro_folder):

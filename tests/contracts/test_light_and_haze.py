@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from modules.alignment.light_and_haze import LightAndHaze, content
+from modules.alignment.framing import content
+from modules.alignment.light_and_haze import LightAndHaze
 from modules.networks.first_guess import FirstGuess
 from tests.builders import generators
 

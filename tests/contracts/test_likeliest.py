@@ -9,6 +9,7 @@ from ldrps.data.image_files import to_tensor
 from modules.alignment.agreed_light import AgreedLight
 from modules.alignment.base import Alignment
 from modules.alignment.identity import Identity
+from modules.alignment.light_and_haze import LightAndHaze
 from modules.alignment.likeliest import Likeliest
 from tests.builders import generators
 
@@ -81,3 +82,20 @@ def test_it_learns_on_where_it_was_chosen(photos):
 def test_without_a_candidate_there_is_nothing_to_choose():
     with pytest.raises(ValueError, match=r"candidates=\[\]"):
         Likeliest([])
+
+
+def test_the_photo_is_looked_at_once_and_what_each_makes_of_it_once_more(photos):
+    alignment = Likeliest([Identity(), AgreedLight(), LightAndHaze(light_belief=0.0, haze_belief=1.0)])
+    alignment.load()
+    looks = []
+    alignment.onlooker.network.body.register_forward_hook(lambda module, given, output: looks.append(len(output)))
+    degraded = photos[:2] / 5
+    alignment.begin(degraded, generators(0, 1))
+    assert looks == [2, 2, 2]
+    first, second = (candidate.damage for candidate in alignment.nets[1:])
+    # What is remembered is what would have been seen.
+    for remembered, net in ((first, AgreedLight()), (second, LightAndHaze(light_belief=0.0, haze_belief=1.0))):
+        net.begin(degraded, generators(0, 1))
+        assert all(map(torch.equal, net.damage, remembered))
+    alignment.begin(degraded[:1], generators(0))
+    torch.testing.assert_close(alignment.nets[1].damage.log_gain, first.log_gain[:1])

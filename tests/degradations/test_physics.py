@@ -49,6 +49,7 @@ HARMLESS = [
     Mosaic((0, 0)),
     PoissonNoise(scale=(0, 0)),
     Rain((0, 0)),
+    Rain((0, 0), width=(0.5, 2.0)),
     RandomMask((0, 0)),
     RandomOrder([Haze((1, 1)), Grey((0, 0))]),
     Resize((1, 1)),
@@ -280,6 +281,23 @@ def test_rain_streaks_are_bright_and_follow_their_angle():
     assert float(rain.max()) > 0.7
     layer = rain - 0.2
     assert float(layer.diff(dim=0).abs().mean()) < 0.5 * float(layer.diff(dim=1).abs().mean())
+
+
+def test_rain_out_of_focus_is_wider_and_as_bright():
+    def layer(sigma):
+        rain = Rain((0.002, 0.002), (31, 31), (90, 90), (1, 1), (1, 1), width=(sigma, sigma))
+        return (rain(even(0.2), generators(0))[0, 0] - 0.2) / 0.8
+
+    thin, wide = layer(1e-9), layer(2.0)
+    # Drawn from the same numbers, and as thin as those that were never widened.
+    streaks = Rain((0.002, 0.002), (31, 31), (90, 90), (1, 1), (1, 1))(even(0.2), generators(0))[0, 0]
+    torch.testing.assert_close(thin * 0.8 + 0.2, streaks)
+    # A Gaussian of height 1 has the area of 2 sqrt(2 pi) pixels; overlapping streaks, cut off at 1, lose a little.
+    area = 2 * (2 * torch.pi) ** 0.5
+    assert 0.8 * area < float(wide.sum() / thin.sum()) < 1.1 * area
+    # No brighter than its drops, and smooth across.
+    assert float(wide.max()) <= 1
+    assert float(wide.diff(dim=1).abs().max()) < 0.5 < float(thin.diff(dim=1).abs().max())
 
 
 def test_heavy_rain_adds_its_light_in_streaks_and_fades_along_one_direction():

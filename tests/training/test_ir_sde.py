@@ -102,6 +102,22 @@ def test_network_and_da_clip_go_together():
         make_training(da_clip="folder")
 
 
+def test_it_goes_on_from_weights_on_disk(tmp_path, pictures):
+    first = make_training()
+    torch.nn.init.normal_(first.network.leave.weight)
+    first.export(tmp_path)
+    second = make_training(initial_dir=str(tmp_path / "ir_sde"))
+    for name, values in second.network.state_dict().items():
+        torch.testing.assert_close(values, first.network.state_dict()[name].float(), atol=1e-3, rtol=1e-3)
+    assert all(parameter.requires_grad for parameter in second.network.parameters())
+
+    other = NAFNet(widths=(8, 24), encoder_blocks=(1,), middle_blocks=1, decoder_blocks=(1,))
+    with pytest.raises(
+        ValueError, match=r"initial_dir='.*' holds a network of another shape \(NAFNet, [0-9,]+ weights"
+    ):
+        make_training(network=other, initial_dir=str(tmp_path / "ir_sde"))
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     """A folder of nine small photos."""

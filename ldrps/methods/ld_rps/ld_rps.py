@@ -19,6 +19,7 @@ from ldrps.methods.less_memory import less_memory
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
+from modules.backbones.precision import Precision
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
 from modules.priors.base import Prior
@@ -122,8 +123,11 @@ class LDRPS(Restorer):
     ) -> Tensor:
         """See `Restorer.restore`."""
         kind = degraded.device.type
-        self.backbone.compute_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
         # The Trainer's precision is the networks'; what is learnt, compared and filtered stays in float32.
+        compute_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
+        for part in self.modules():
+            if isinstance(part, Precision):
+                part.compute_dtype = compute_dtype
         with torch.autocast(kind, enabled=False):
             return self._restore_at_size(degraded, paths, observe)
 
