@@ -20,7 +20,8 @@ class AgreedLight(LightAndHaze):
         weights: See `LightAndHaze`.
         light_belief: See `LightAndHaze`.
         haze_belief: See `LightAndHaze`.
-        histogram_share: Weight of the histogram in the mean, in [0, 1]; the network has the rest.
+        histogram_share: Weight of the histogram in the mean where the network is sure that the light is wrong, in
+            [0, 1], and less where it is less sure; the network has the rest.
 
     Raises:
         ValueError: If histogram_share lies outside [0, 1], and see `LightAndHaze`.
@@ -44,11 +45,10 @@ class AgreedLight(LightAndHaze):
         super().begin(degraded, generators)
         curve = ToneCurve()
         curve.begin(degraded, generators)
+        # Where the network sees no wrong light, haze is what makes the histogram narrow.
+        share = self.histogram_share * self.light_share.view(-1, 1, 1, 1)
         # What is undone is (y * gain) ** (1 / gamma): a mean of two logarithms of it has the same mean of both factors.
-        own, theirs = (
-            share * (-net.log_gamma).exp()
-            for share, net in ((1 - self.histogram_share, self), (self.histogram_share, curve))
-        )
+        own, theirs = (weight * (-net.log_gamma).exp() for weight, net in ((1 - share, self), (share, curve)))
         white = (curve.offset + curve.log_scale.exp()).log()
         self.log_gain = nn.Parameter((own * self.log_gain - theirs * white) / (own + theirs))
         self.log_gamma = nn.Parameter(-(own + theirs).log())

@@ -37,6 +37,9 @@ class LightAndHaze(Alignment):
     onlooker: Onlooker
     """Who guesses; `Likeliest` gives its candidates one that remembers what it saw."""
 
+    presence: Tensor
+    """What the network said of the photos that `begin` was given, see `Guess`."""
+
     def __init__(
         self,
         weights: str = "package:ldrps/pretrained/mini/first_guess",
@@ -60,13 +63,18 @@ class LightAndHaze(Alignment):
         """See `Alignment.pretrained`."""
         return self.onlooker.pretrained
 
+    @property
+    def light_share(self) -> Tensor:
+        """How far the guessed light is believed, shape (B,), range [0, 1]."""
+        return _share(self.presence[:, 0], self.light_belief)
+
     @torch.no_grad()
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         self.load()
         frames = by_frame(degraded)
         guesses = [self._guess(degraded[rows].float(), box) for box, rows in frames.items()]
-        _, log_gain, log_gamma, thickness, airlight = (
+        self.presence, log_gain, log_gamma, thickness, airlight = (
             in_order(parts, frames).to(degraded) for parts in zip(*guesses, strict=True)
         )
         self.log_gain = nn.Parameter(log_gain)
@@ -92,8 +100,7 @@ class LightAndHaze(Alignment):
     @property
     def damage(self) -> Guess:
         """What psi does, as far as it is learnt; shapes in `Guess`."""
-        presence = self.airlight.new_zeros(len(self.airlight), 2)
-        return Guess(presence, self.log_gain, self.log_gamma, self.thickness, self.airlight)
+        return Guess(self.presence, self.log_gain, self.log_gamma, self.thickness, self.airlight)
 
     def _guess(self, images: Tensor, box: Box) -> Guess:
         """Guess pictures, shape (B, 3, H, W), by what lies inside their frame."""
@@ -121,12 +128,14 @@ class LightAndHaze(Alignment):
         return guess._replace(log_gain=log_gain, thickness=thickness)
 
     def _believed(self, guess: Guess) -> Guess:
-        sure = guess.presence.sigmoid().unbind(dim=1)
-        light, haze = (
-            own if belief is None else torch.full_like(own, belief)
-            for own, belief in zip(sure, (self.light_belief, self.haze_belief), strict=True)
+        return guess.believed(
+            _share(guess.presence[:, 0], self.light_belief), _share(guess.presence[:, 1], self.haze_belief)
         )
-        return guess.believed(light, haze)
+
+
+def _share(presence: Tensor, belief: float | None) -> Tensor:
+    """How far a guess is believed, shape (B,): as set, or as sure as the network is."""
+    return presence.sigmoid() if belief is None else torch.full_like(presence, belief)
 
 
 def _without_tint(guess: Guess, share: Tensor) -> Guess:
