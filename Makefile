@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?=
+PAIRS ?=
 
 .PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
-	bench-harm bench-scale bench-degradations bench-harness bench-plan bench-sweep bench-full-size gpu docs docs-figures docs-gallery package clean
+	bench-harm bench-explanations bench-denoising bench-scale bench-degradations bench-harness bench-plan bench-sweep bench-full-size gpu docs docs-figures docs-gallery package clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -44,6 +45,13 @@ bench-ablation: $(VENV)/.installed ## Change one part of the blind preset at a t
 
 bench-harm: $(VENV)/.installed ## Restore photos that nothing is wrong with, show the worst: make bench-harm DATA=folder
 	$(BIN)/python -m tests.benchmarks.harm --data "$(DATA)" --output runs/harm
+
+bench-explanations: $(VENV)/.installed ## Which explanation of light and haze is taken, which were best: make bench-explanations DATA=folder PAIRS="folders"
+	$(BIN)/python -m tests.benchmarks.explanations --data "$(DATA)" --pairs $(PAIRS)
+
+bench-denoising: $(VENV)/.installed ## Take noise out beside BM3D, which is installed for it (research only): make bench-denoising DATA=folder
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bm3d]'
+	$(BIN)/python -m tests.benchmarks.denoising --data "$(DATA)" --output runs/denoising
 
 bench-priors: $(VENV)/.installed ## Give the blind preset one semantic prior after another: make bench-priors DATA=folder
 	$(BIN)/ldrps sweep run priors --clean "$(DATA)" --limit 4 --output runs/priors

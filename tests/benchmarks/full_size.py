@@ -69,9 +69,9 @@ def two_steps(preset, folder, hub):
         restorer = load(preset, folder, hub)
         loading, loaded = time.perf_counter() - started, memory.peak_bytes
         count = math.ceil(NUM_STEPS / restorer.sampling.first_strength)
-        settings = {"sampling__num_inference_steps": count, "sampling__num_refinements": 0}
+        settings = {"num_inference_steps": count, "num_refinements": 0, "num_samples": 1}
         del restorer
-        restorer = load(preset, folder, hub, **settings)
+        restorer = load(preset, folder, hub, **{f"sampling__{name}": value for name, value in settings.items()})
         assert restorer.sampling.num_steps == NUM_STEPS
         times = []
         image = photo(round(WORKING_SIDE_PX / restorer.working_scale))
