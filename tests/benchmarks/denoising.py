@@ -27,6 +27,7 @@ from ldrps.data.image_generator import image_generator
 from ldrps.data.images import find_images
 from ldrps.methods.baselines.non_local_means import NonLocalMeans
 from ldrps.metrics.fidelity import PSNR
+from tests.benchmarks.restore import markdown
 
 LEVELS = (15, 25, 50)
 SIDE_PX = 256
@@ -108,8 +109,7 @@ def report(figures, output):
     Console(width=120).print(table)
     output.mkdir(parents=True, exist_ok=True)
     header = [str(column.header) for column in table.columns]
-    page = ["| " + " | ".join(line) + " |" for line in (header, ["---"] * len(header), *lines)]
-    (output / "denoising.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+    (output / "denoising.md").write_text(markdown(header, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from ldrps.data.pairs import PairedData
 from ldrps.data.photos import PhotoData
 from ldrps.methods.baselines.dark_channel import DarkChannel
 from ldrps.metrics.fidelity import PSNR
+from tests.benchmarks.restore import markdown
 
 SUITES = ("low_light", "low_light_noise", "camera_low_light", "uneven_light", "haze", "haze_even", "haze_sky")
 ROUNDED = 20 * math.log10(255)
@@ -96,8 +97,7 @@ def main(arguments):
     Console(width=160).print(table)
     options.output.mkdir(parents=True, exist_ok=True)
     header = [str(column.header) for column in table.columns]
-    page = ["| " + " | ".join(line) + " |" for line in (header, ["---"] * len(header), *lines)]
-    (options.output / "explanations.md").write_text("\n".join(page) + "\n", encoding="utf-8")
+    (options.output / "explanations.md").write_text(markdown(header, lines), encoding="utf-8")
 
 
 def name_of(candidate):
