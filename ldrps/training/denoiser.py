@@ -14,6 +14,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldrps.training.base import Training
 from ldrps.training.tokenizer import tokenize
+from modules.backbones.loading import load_earlier
 from modules.backbones.packed_codec import packing_of
 
 FOCUS_LOG_SNR, FOCUS_SPREAD = 2.0, 1.5
@@ -85,9 +86,9 @@ class DenoiserTraining(Training):
         if self.initial_unet_dir is None:
             unet = self._new_unet()
         else:
-            unet = UNet2DConditionModel.from_pretrained(self.initial_unet_dir).float()
+            unet = load_earlier(UNet2DConditionModel, self.initial_unet_dir, "initial_unet_dir")
             self.packing = packing_of(unet, self.vae.config.latent_channels)
-        self.unet = unet.to(memory_format=torch.channels_last).train()
+        self.unet = unet.train().to(memory_format=torch.channels_last)
 
     def _new_unet(self) -> UNet2DConditionModel:
         levels = len(self.block_out_channels)

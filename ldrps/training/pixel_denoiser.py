@@ -10,6 +10,7 @@ from torch import Tensor
 from degradations.drawing import Generators, generators_for, uniform
 from ldrps.training.base import Training
 from ldrps.training.first_guess import decibels
+from modules.backbones.loading import load_earlier
 from modules.networks.pixel_denoiser import PixelDenoiser
 
 VALIDATION_SIGMAS = (15, 25, 50)
@@ -19,20 +20,30 @@ VALIDATION_SIGMAS = (15, 25, 50)
 class PixelDenoiserTraining(Training):
     """Trains the denoiser on clean photos with noise alone, white or correlated, even or varying from place to place.
 
-    The level is told; how the noise of neighbouring pixels and of the channels goes together is not. Levels are drawn
-    evenly.
+    The level is told; how the noise of neighbouring pixels and of the channels goes together is not. The loss is each
+    photo's PSNR, so that a tenth less error is worth the same behind light noise and behind heavy.
 
     Args:
         max_sigma: Largest standard deviation, in image units.
         correlated_share: Share of photos whose noise is smoothed over neighbouring pixels, as demosaicing does.
         varying_share: Share of photos whose noise varies smoothly over the picture.
         grey_share: Share of photos whose noise is the same in all channels.
+        level_exponent: Levels are ``max_sigma * u ** level_exponent`` with u drawn evenly from [0, 1]: at 1 they are
+            drawn evenly, above it photos are the more often only a little noisy.
         widths: See `PixelDenoiser`.
         num_blocks: See `PixelDenoiser`.
         learning_rate: See `Training`.
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``pixel_denoiser``.
+        initial_dir: Folder of a `PixelDenoiser` to go on from, which then also gives widths and blocks; None starts
+            anew.
+
+    Raises:
+        ValueError: If `initial_dir` holds none.
+
+    References:
+        Chen et al. 2021, HINet: Half Instance Normalization Network for Image Restoration (PSNR as the loss).
     """
 
     def __init__(
@@ -41,27 +52,34 @@ class PixelDenoiserTraining(Training):
         correlated_share: float = 0.35,
         varying_share: float = 0.35,
         grey_share: float = 0.1,
+        level_exponent: float = 1.0,
         widths: tuple[int, ...] = (64, 96, 96),
         num_blocks: int = 2,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         warmup_steps: int = 300,
         export_dir: str | None = None,
+        initial_dir: str | None = None,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
         self.max_sigma = max_sigma
         self.correlated_share = correlated_share
         self.varying_share = varying_share
         self.grey_share = grey_share
-        self.network = PixelDenoiser(widths=tuple(widths), num_blocks=num_blocks).to(memory_format=torch.channels_last)
+        self.level_exponent = level_exponent
+        if initial_dir is None:
+            network = PixelDenoiser(widths=tuple(widths), num_blocks=num_blocks)
+        else:
+            network = load_earlier(PixelDenoiser, initial_dir, "initial_dir")
+        self.network = network.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Mean absolute error of the denoised photos."""
+        """Negative PSNR of the denoised photos, in bel."""
         image = batch["image"]
         level, noise = self.draw(image, self._generators(len(image)))
-        loss = F.l1_loss(self.network(image + level * noise, level), image)
-        self.log("train/l1", loss, prog_bar=True)
-        return loss
+        psnr = decibels(self.network(image + level * noise, level).float(), image).mean()
+        self.log("train/psnr_db", psnr, prog_bar=True)
+        return -psnr / 10
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """PSNR on held-out photos behind white noise of three levels, and behind what is trained on."""
@@ -89,7 +107,7 @@ class PixelDenoiserTraining(Training):
 
     def _draw_one(self, shape: torch.Size, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         correlated, varying, grey, width, strength = uniform((0, 1), [generator], 5)[0].tolist()
-        level = torch.full((1, 3, 1, 1), strength * self.max_sigma).expand(1, *shape)
+        level = torch.full((1, 3, 1, 1), self.max_sigma * strength**self.level_exponent).expand(1, *shape)
         if varying < self.varying_share:
             grid = uniform((0, 1), [generator], 1, 3, 3).expand(1, 3, 3, 3)
             level = level * F.interpolate(grid, size=shape[1:], mode="bicubic", align_corners=True).clamp(0.05, 1)

@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from diffusers import AutoModel, ModelMixin, StableDiffusionPipeline
@@ -12,6 +12,7 @@ from modules.backbones.codec import Codec
 
 PACKAGE_PREFIX = "package:"
 Network = TypeVar("Network", bound=ModelMixin)
+Earlier = TypeVar("Earlier")
 FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
@@ -93,6 +94,28 @@ def load_frozen(kind: type[Network], path: str, name: str, recipe: str, alternat
         ) from error
     frozen: Network = network.requires_grad_(False).eval()
     return frozen
+
+
+def load_earlier(kind: type[Earlier], folder: str, setting: str) -> Earlier:
+    """Read a network that a training goes on from, in float32.
+
+    Args:
+        kind: Its class.
+        folder: Where it lies.
+        setting: Name of the setting that said so.
+
+    Raises:
+        ValueError: If it is missing or does not fit; one sentence with the remedy.
+    """
+    try:
+        network = cast(Any, kind).from_pretrained(source(folder), torch_dtype=torch.float32, local_files_only=True)
+    except FAILURES as error:
+        raise ValueError(
+            f"{setting}={folder!r} holds no {kind.__name__} to go on from ({reason(error)}): give a folder that an "
+            "earlier training exported, or leave the setting out, which starts anew"
+        ) from error
+    earlier: Earlier = network.train()
+    return earlier
 
 
 def source(path: str) -> str:

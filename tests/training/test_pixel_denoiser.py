@@ -76,6 +76,27 @@ def test_levels_are_drawn_evenly_and_rows_are_independent():
     assert 0.05 < float(same.float().mean()) < 0.16
 
 
+def test_an_exponent_makes_light_noise_frequent():
+    training = PixelDenoiserTraining(varying_share=0.0, level_exponent=2.0, widths=(8, 8), num_blocks=1)
+    level, _ = training.draw(torch.zeros(400, 3, 8, 8), generators(*range(400)))
+    # Of u ** 2 half lies below a quarter.
+    assert float(level[:, 0, 0, 0].median()) == pytest.approx(75 / 255 / 4, rel=0.25)
+
+
+def test_it_goes_on_from_weights_on_disk(tmp_path):
+    first = PixelDenoiserTraining(widths=(8, 16), num_blocks=1)
+    torch.nn.init.normal_(first.network.leave.weight)
+    first.export(tmp_path)
+    second = PixelDenoiserTraining(initial_dir=str(tmp_path / "pixel_denoiser"))
+    for name, values in second.network.state_dict().items():
+        torch.testing.assert_close(values, first.network.state_dict()[name].float(), atol=1e-3, rtol=1e-3)
+    assert all(parameter.requires_grad for parameter in second.parameters())
+    assert second.network.training
+
+    with pytest.raises(ValueError, match="initial_dir='nowhere' holds no PixelDenoiser"):
+        PixelDenoiserTraining(initial_dir="nowhere")
+
+
 def test_varying_levels_stay_below_the_drawn_one():
     training = PixelDenoiserTraining(varying_share=1.0, widths=(8, 8), num_blocks=1)
     level, _ = training.draw(torch.zeros(20, 3, 32, 32), generators(*range(20)))
