@@ -1,13 +1,13 @@
 """What an output is: how the restored image is made of the decoded sample and the degraded image."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from modules.windows import Window, split
+from modules.windows import Window, split, whole
 
 Undo = Callable[[Tensor], Tensor]
 """Undoes the damage of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can."""
@@ -38,16 +38,22 @@ class Output(nn.Module, ABC):
             ValueError: If they are missing or do not fit; one sentence with the remedy.
         """
 
-    def look(self, degraded: Tensor) -> Any:
+    def look(self, degraded: Tensor, undo_at: UndoAt, windows: Sequence[Window]) -> Any:
         """Find out what windows of the pictures do not show.
 
         Args:
             degraded: Whole pictures, shape (B, 3, H, W), range [0, 1].
+            undo_at: Gives the `Undo` of a window.
+            windows: Windows to undo the damage in, so that no more memory is needed than for one of them.
 
         Returns:
             A tuple of tensors, each per image or, as a map of shape (B, C, H, W), per pixel; None if nothing is needed.
         """
         return None
+
+    def look_at_whole(self, degraded: Tensor, undo: Undo) -> Any:
+        """`look` at pictures that are undone in one piece."""
+        return self.look(degraded, lambda _: undo, [whole(degraded.shape[-2:])])
 
     def in_windows(self, decoded: Tensor, degraded: Tensor, undo_at: UndoAt, side_px: int | None) -> Tensor:
         """`forward` for pictures of any size.
@@ -61,9 +67,7 @@ class Output(nn.Module, ABC):
         windows = split(
             degraded.shape[-2:], None if self.reach_px is None else side_px, self.reach_px or 0, self.grid_px
         )
-        if len(windows) == 1:
-            return self(decoded, degraded, undo_at(windows[0]))
-        facts = self.look(degraded)
+        facts = self.look(degraded, undo_at, windows)
         restored = torch.empty_like(degraded)
         for window in windows:
             known = () if facts is None else (window.parts_of(facts),)

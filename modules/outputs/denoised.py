@@ -1,17 +1,19 @@
 """The input with its damage undone, denoised by a network that is told how much noise lies where."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from modules.backbones.loading import load_frozen
 from modules.backbones.precision import Precision
 from modules.networks.pixel_denoiser import PixelDenoiser
-from modules.outputs.base import Output, Undo
-from modules.outputs.photo_noise import PhotoNoise
-from modules.outputs.undone_noise import UndoneNoise, in_rgb
+from modules.outputs.base import Output, Undo, UndoAt
+from modules.outputs.undone_noise import Noise, UndoneNoise, in_rgb
+from modules.windows import Window
 
 FAINT = 2 / 255
 """Standard deviation of noise below which the network's correction fades to nothing, so that a photo without noise is
@@ -72,25 +74,33 @@ class Denoised(Output, Precision):
             # A fifth faster on a CPU.
             self.network = network.to(memory_format=torch.channels_last)
 
-    def look(self, degraded: Tensor) -> PhotoNoise:
+    def look(self, degraded: Tensor, undo_at: UndoAt, windows: Sequence[Window]) -> Noise:
         """Find the noise; see `Output.look`."""
-        return self.noise.find(degraded)
+        return self.noise.find(degraded, undo_at, windows)
 
     @torch.no_grad()
-    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: PhotoNoise | None = None) -> Tensor:
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: Noise | None = None) -> Tensor:
         """See `Output.forward`."""
         self.load()
         self.network.to(degraded)
-        found = self.look(degraded) if facts is None else facts
+        noise = self.look_at_whole(degraded, undo) if facts is None else facts
         undone = undo(degraded)
-        deviation = in_rgb(self.noise.undone(found, degraded, undo).variance).sqrt()
-        denoised = torch.zeros_like(undone)
-        for view in range(self.num_views):
-            turned, levels = _seen(undone, view), _seen(deviation, view)
-            denoised += (
-                _seen_back(self.precisely(partial(self.network, noise_std=levels), turned), view) / self.num_views
-            )
+        deviation = in_rgb(noise.variance).sqrt()
+        denoised = self._denoised(undone, deviation)
         return torch.lerp(undone, denoised, (deviation / FAINT).clamp(max=1))
+
+    def _denoised(self, images: Tensor, deviation: Tensor) -> Tensor:
+        """Mean over the views of what the network makes of images, both of shape (B, 3, H, W)."""
+        height, width = images.shape[-2:]
+        # Turned by half, a picture's last pixels come first: its coarsest pixels must begin where they begin unturned.
+        edge = (0, -width % self.grid_px, 0, -height % self.grid_px)
+        images, deviation = (F.pad(values, edge, mode="replicate") for values in (images, deviation))
+        denoised = torch.zeros_like(images)
+        for view in range(self.num_views):
+            turned, levels = _seen(images, view), _seen(deviation, view)
+            made = self.precisely(partial(self.network, noise_std=levels), turned)
+            denoised += _seen_back(made, view) / self.num_views
+        return denoised[..., :height, :width]
 
 
 def _seen(images: Tensor, view: int) -> Tensor:

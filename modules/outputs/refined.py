@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from modules.alignment.framing import FRAME_CONTRAST
 from modules.backbones.precision import Precision
 from modules.outputs.base import Output, Undo, UndoAt
 from modules.outputs.denoised import Denoised
@@ -21,7 +22,7 @@ class Refined(Output, Precision):
 
     Undoing light and haze and taking noise away is what a posterior can be asked for; rain, blur, coding and low
     resolution, which no alignment net describes, are left for a network that was trained on them. Where it hardly
-    changes a photo there was nothing to restore, and w fades to nothing.
+    changes a photo there was nothing to restore, and w fades to nothing; so it is in a plain picture.
 
     Args:
         first: The output that is refined.
@@ -71,7 +72,9 @@ class Refined(Output, Precision):
         change = self.precisely(self._restored, images) - images
         size = change.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         share = (size / max(self.least_change, 1e-9) - 1).clamp(0, 1)
-        return images + share * change
+        # In a plain picture there is nothing to see, and the network makes a grey one of a black one.
+        contrast = images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True)
+        return images + torch.where(contrast > FRAME_CONTRAST, share, 0) * change
 
     def _restored(self, images: Tensor) -> Tensor:
         # What the network starts from is noise about the image; the same for every image, since nothing is drawn here.

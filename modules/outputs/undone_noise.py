@@ -1,6 +1,7 @@
 """What noise and coding errors become when the damage of a photo is undone."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 
 from modules.backbones.loading import load_frozen
 from modules.networks.noise_share import NoiseShare
-from modules.outputs.base import Undo
-from modules.outputs.photo_noise import PhotoNoise, find_noise
+from modules.outputs.base import Undo, UndoAt
+from modules.outputs.photo_noise import find_noise
+from modules.windows import Window
 
 OPPONENT = (
     (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
@@ -62,23 +64,29 @@ class UndoneNoise(nn.Module):
             self.network = load_frozen(NoiseShare, self.weights, "noise share", "noise_share", "output Decoded")
 
     @torch.no_grad()
-    def find(self, degraded: Tensor) -> PhotoNoise:
-        """Find the noise of whole photos as they were seen, shape (B, 3, H, W), range [0, 1]."""
+    def find(self, degraded: Tensor, undo_at: UndoAt, windows: Sequence[Window]) -> Noise:
+        """Find the noise of whole photos, and carry it through what undoes their damage.
+
+        Args:
+            degraded: What was seen, shape (B, 3, H, W), range [0, 1].
+            undo_at: Gives the inverse of the learnt alignment in a window.
+            windows: Windows in which it is asked for.
+        """
         self.load()
         self.network.to(degraded)
         channels = rotated(degraded, degraded.new_tensor(OPPONENT))
-        return find_noise(channels, degraded.mean(dim=1, keepdim=True), self.network)
-
-    def undone(self, noise: PhotoNoise, degraded: Tensor, undo: Undo) -> Noise:
-        """Carry the noise of photos, or of a window of them, through what undoes their damage.
-
-        Args:
-            noise: What was found.
-            degraded: What was seen, shape (B, 3, H, W), range [0, 1].
-            undo: Inverse of the learnt alignment.
-        """
-        enlarged = _slope(undo, degraded, noise.level.mean(dim=1, keepdim=True))
-        variance = (self.strength * enlarged) ** 2 * noise.variance(enlarged.mean(dim=(2, 3), keepdim=True))
+        noise = find_noise(channels, degraded.mean(dim=1, keepdim=True), self.network)
+        level = noise.level.mean(dim=1, keepdim=True)
+        enlarged = torch.empty_like(degraded[:, :1])
+        for window in windows:
+            slope = _slope(undo_at(window), window.outer(degraded), level)
+            enlarged[..., window.rows.inner, window.columns.inner] = window.core(slope)
+        # Whether noise of this level is worth taking away is asked of the whole photo, or windows would disagree.
+        mean = enlarged.mean(dim=(2, 3), keepdim=True)
+        variance = torch.empty_like(degraded)
+        for window in windows:
+            seen = window.parts_of(noise)
+            window.outer(variance).copy_((self.strength * window.outer(enlarged)) ** 2 * seen.variance(mean))
         return Noise(variance, noise.coarseness)
 
 

@@ -1,14 +1,15 @@
 """What the autoencoder cannot draw, taken back from the input where it is not noise."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.outputs.base import Output, Undo
-from modules.outputs.photo_noise import PhotoNoise
-from modules.outputs.undone_noise import OPPONENT, UndoneNoise, rotated
+from modules.outputs.base import Output, Undo, UndoAt
+from modules.outputs.undone_noise import OPPONENT, Noise, UndoneNoise, rotated
+from modules.windows import Window
 
 
 class Wiener(Output):
@@ -60,15 +61,14 @@ class Wiener(Output):
         self.noise.load()
 
     @torch.no_grad()
-    def look(self, degraded: Tensor) -> PhotoNoise:
+    def look(self, degraded: Tensor, undo_at: UndoAt, windows: Sequence[Window]) -> Noise:
         """Find the noise; see `Output.look`."""
-        return self.noise.find(degraded)
+        return self.noise.find(degraded, undo_at, windows)
 
     @torch.no_grad()
-    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: PhotoNoise | None = None) -> Tensor:
+    def forward(self, decoded: Tensor, degraded: Tensor, undo: Undo, facts: Noise | None = None) -> Tensor:
         """See `Output.forward`."""
-        found = self.look(degraded) if facts is None else facts
-        noise = self.noise.undone(found, degraded, undo)
+        noise = self.look_at_whole(degraded, undo) if facts is None else facts
         opponent = decoded.new_tensor(OPPONENT)
         undone = rotated(undo(degraded), opponent)
         estimate = rotated(decoded, opponent)

@@ -84,6 +84,13 @@ def test_a_clean_input_comes_back_whatever_the_autoencoder_loses(cls, photo):
     torch.testing.assert_close(cls()(pilot, clean, same), clean, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("level", [0.0, 0.05, 1.0])
+def test_a_plain_picture_stays_plain(cls, level):
+    plain = torch.full((1, 3, 48, 40), level)
+    torch.testing.assert_close(cls()(plain, plain, same), plain, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("cls", DENOISING)
 @pytest.mark.parametrize("sigma", [15, 25, 50])
 def test_noise_goes_and_what_the_sample_lacks_comes_back(cls, photo, smooth, sigma):

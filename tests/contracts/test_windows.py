@@ -22,6 +22,7 @@ from modules.losses.adversarial import Adversarial
 from modules.losses.base import Loss, State
 from modules.losses.vgg import VGG
 from modules.outputs.base import Output
+from modules.outputs.denoised import Denoised
 from modules.windows import WindowSettings, split
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
@@ -117,15 +118,26 @@ def test_the_gradients_of_the_windows_add_up_to_that_of_the_picture(cls, photos,
     assert float((summed - whole).abs().max() / whole.abs().max()) < tolerance
 
 
-@pytest.mark.parametrize("cls", concrete_subclasses(modules.outputs, Output))
-def test_an_output_makes_the_same_of_windows(cls, photos):
-    noise = 0.08 * torch.randn(photos.shape, generator=torch.Generator().manual_seed(0))
-    noisy = (photos + noise).clamp(0, 1)
+@pytest.mark.parametrize(
+    "output",
+    [*(cls() for cls in concrete_subclasses(modules.outputs, Output)), Denoised(num_views=8)],
+    ids=lambda output: type(output).__name__,
+)
+@pytest.mark.parametrize("size", [SIZE, (125, 187)])
+def test_an_output_makes_the_same_of_windows(output, size, photos):
+    """Also where undoing the damage enlarges the noise of one side more than that of the other, and of odd sides."""
+    photos = photos[..., : size[0], : size[1]]
+    gain = torch.linspace(1, 6, size[1]).expand(2, 1, *size)
+    noise = 0.03 * torch.randn(photos.shape, generator=torch.Generator().manual_seed(0))
+    noisy = (photos / gain + noise).clamp(0, 1)
     soft = torch.nn.functional.avg_pool2d(photos, 3, stride=1, padding=1, count_include_pad=False)
-    output = cls()
-    whole = output.in_windows(soft, noisy, lambda window: lambda images: images, None)
-    parts = output.in_windows(soft, noisy, lambda window: lambda images: images, 64)
-    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=0)
+
+    def undo_at(window):
+        return lambda images: (images * window.outer(gain)).clamp(0, 1)
+
+    pieces = output.in_windows(soft, noisy, undo_at, None)
+    parts = output.in_windows(soft, noisy, undo_at, 64)
+    torch.testing.assert_close(parts, pieces, atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("wrong", [{"side_px": 8}, {"overlap_px": -1}, {"side_px": 64, "overlap_px": 40}])
