@@ -12,7 +12,7 @@ from modules.backbones.codec import Codec
 
 PACKAGE_PREFIX = "package:"
 Network = TypeVar("Network", bound=ModelMixin)
-Earlier = TypeVar("Earlier")
+Read = TypeVar("Read")
 FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 
 
@@ -86,7 +86,7 @@ def load_frozen(kind: type[Network], path: str, name: str, recipe: str, alternat
         ValueError: If it is missing or does not fit; one sentence with the remedy.
     """
     try:
-        network = kind.from_pretrained(source(path), torch_dtype=torch.float32, local_files_only=True)
+        network = _read(kind, path)
     except FAILURES as error:
         raise ValueError(
             f"weights {path!r} of the {name} cannot be read ({reason(error)}): give a folder that "
@@ -96,7 +96,7 @@ def load_frozen(kind: type[Network], path: str, name: str, recipe: str, alternat
     return frozen
 
 
-def load_earlier(kind: type[Earlier], folder: str, setting: str) -> Earlier:
+def load_earlier(kind: type[Read], folder: str, setting: str) -> Read:
     """Read a network that a training goes on from, in float32.
 
     Args:
@@ -108,14 +108,29 @@ def load_earlier(kind: type[Earlier], folder: str, setting: str) -> Earlier:
         ValueError: If it is missing or does not fit; one sentence with the remedy.
     """
     try:
-        network = cast(Any, kind).from_pretrained(source(folder), torch_dtype=torch.float32, local_files_only=True)
+        network = _read(kind, folder)
     except FAILURES as error:
         raise ValueError(
             f"{setting}={folder!r} holds no {kind.__name__} to go on from ({reason(error)}): give a folder that an "
             "earlier training exported, or leave the setting out, which starts anew"
         ) from error
-    earlier: Earlier = network.train()
+    earlier: Read = network.train()
     return earlier
+
+
+def _read(kind: type[Read], path: str) -> Read:
+    """Read all weights of a network, in float32; no hub is asked.
+
+    Raises:
+        ValueError: If weights are missing, which diffusers only warns of; and what `FAILURES` holds.
+    """
+    network: Read
+    network, report = cast(Any, kind).from_pretrained(
+        source(path), torch_dtype=torch.float32, local_files_only=True, output_loading_info=True
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"{len(missing)} weights are missing, the first is {missing[0]}")
+    return network
 
 
 def source(path: str) -> str:

@@ -28,14 +28,15 @@ class Precision(nn.Module):
             yield
 
     def precisely(self, make: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
-        """What networks make of values; once more in float32, and without a graph, if that is not finite."""
+        """What networks make of values; rows that are not finite once more in float32, and without a graph."""
         with self.computing(values.device):
             made = make(values).to(values.dtype)
         if not self.is_low or bool(made.isfinite().all()):
             return made
         LOGGER.warning("a network gave numbers that are not finite, and is asked again in float32")
         with self.in_full(), torch.no_grad():
-            return make(values).to(values.dtype)
+            precise = make(values).to(values.dtype)
+        return finite_rows(made, precise)
 
     @contextmanager
     def in_full(self) -> Iterator[None]:
@@ -55,3 +56,15 @@ class Precision(nn.Module):
     @property
     def _weights(self) -> torch.dtype:
         return next((parameter.dtype for parameter in self.parameters()), torch.float32)
+
+
+def finite_rows(values: Tensor, others: Tensor) -> Tensor:
+    """The rows of values that are finite, and others in place of the rest: what befalls an image is no other's affair.
+
+    Example:
+        >>> finite_rows(torch.tensor([[1.0, 2.0], [3.0, torch.inf]]), torch.zeros(2, 2))
+        tensor([[1., 2.],
+                [0., 0.]])
+    """
+    is_finite = values.isfinite().flatten(1).all(dim=1)
+    return torch.where(is_finite.view(-1, *[1] * (values.ndim - 1)), values, others)

@@ -56,6 +56,29 @@ def test_a_step_that_is_not_finite_is_computed_again_in_float32(micro_folder, pi
     assert restorer.backbone.unet.dtype == getattr(torch, weights)
 
 
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_row_that_overflows_is_no_affair_of_the_others(micro_folder, pictures, part):
+    restorer = make_restorer(micro_folder, "float32", **SETTINGS)
+    layer = restorer.backbone.unet.conv_out if part == "unet" else restorer.backbone.vae.decoder.layers[-1]
+    first = pictures[:1]
+
+    def restored(images):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return restorer.restore(images, [None] * len(images))
+
+    alone = restored(first)
+
+    def overflow(module, given, output):
+        if output.dtype == torch.bfloat16 and len(output) == 2:
+            return output * torch.tensor([1, torch.inf], dtype=output.dtype).view(2, 1, 1, 1)
+        return output
+
+    layer.register_forward_hook(overflow)
+    together = restored(pictures[:2])
+    assert together.isfinite().all()
+    torch.testing.assert_close(together[:1], alone, atol=1e-4, rtol=0)
+
+
 def test_networks_of_the_output_compute_in_low_precision_too(pictures):
     restorer = load_preset("refined")
     restorer.load()

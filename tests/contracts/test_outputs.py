@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scipy.fft import dctn
 from skimage import data as skimage_data
 from skimage.restoration import estimate_sigma
 
 import modules.outputs
 from degradations.coding.jpeg import JPEG
+from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.noise_level import noise_level
 from modules.outputs import denoised
 from modules.outputs.base import Output
@@ -209,6 +211,16 @@ def test_weights_that_cannot_be_read_are_one_sentence(tmp_path, monkeypatch, out
     with pytest.raises(ValueError, match=f"weights 'none' of the {part} cannot be read") as caught:
         output.load()
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_which_some_are_missing_are_not_taken(tmp_path):
+    PixelDenoiser(widths=(8, 8), num_blocks=1).save_pretrained(tmp_path)
+    file = tmp_path / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights["leave.weight"]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"cannot be read \(.*1 weights are missing, the first is leave.weight"):
+        Denoised(str(tmp_path)).load()
 
 
 @pytest.mark.parametrize("view", range(8))
