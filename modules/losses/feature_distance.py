@@ -1,16 +1,28 @@
-"""What losses on features of the re-degraded and the degraded image share."""
+"""What losses on features of the re-degraded image share."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from modules.losses.base import Features, Loss, State
 
+Target = Literal["degraded", "restored"]
+"""What the re-degraded image is compared with: the input, or what it was made of, whose content it should keep."""
+
 
 class FeatureDistance(Loss):
-    """Mean squared difference of features; a subclass says which, and how far they reach."""
+    """Mean squared difference of features; a subclass says which, and how far they reach.
+
+    Args:
+        target: What the features of the re-degraded image are compared with; it gets no gradient.
+    """
+
+    def __init__(self, target: Target = "degraded") -> None:
+        super().__init__()
+        self.target = target
 
     def begin(self, degraded: Tensor, features: Features, generators: Sequence[torch.Generator]) -> None:
         """Forget the features of the last images."""
@@ -27,7 +39,9 @@ class FeatureDistance(Loss):
 
     @torch.no_grad()
     def _targets(self, state: State) -> list[Tensor]:
-        """Features of the degraded images; those of whole pictures are computed once."""
+        """Features of what is compared with; those of whole degraded pictures are computed once."""
+        if self.target == "restored":
+            return self.extract(state.restored)
         if state.window is not None:
             return self.extract(state.degraded)
         if self._kept is None:

@@ -15,6 +15,9 @@ class Perceptual(FeatureDistance):
 
     The features come from the backbone's autoencoder, so no other weights are needed.
 
+    Args:
+        target: See `FeatureDistance`.
+
     References:
         Zhang et al. 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, Eq. 1 (without its
         learnt weights).

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.losses.base import Features
-from modules.losses.feature_distance import FeatureDistance
+from modules.losses.feature_distance import FeatureDistance, Target
 
 
 class VGG(FeatureDistance):
@@ -16,6 +16,7 @@ class VGG(FeatureDistance):
     Args:
         weights: The ``vgg16-397923af.pth`` file of torchvision's model zoo; only read when the loss is used. None looks
             where torch.hub keeps it.
+        target: See `FeatureDistance`.
 
     References:
         Johnson et al. 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution, Eq. 2.
@@ -24,8 +25,8 @@ class VGG(FeatureDistance):
     reach_px = 8
     grid_px = 2
 
-    def __init__(self, weights: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, weights: str | None = None, target: Target = "degraded") -> None:
+        super().__init__(target)
         self.weights = weights
         self._network: nn.Sequential | None = None
 

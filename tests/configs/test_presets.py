@@ -9,6 +9,8 @@ from ldrps.configuration.layers import find_preset, read_preset
 from ldrps.configuration.presets import load_preset
 from ldrps.data.shipped import preset_folder
 from ldrps.methods.ld_rps.ld_rps import LDRPS
+from modules.losses.base import State
+from tests.builders import generators
 
 RESTORE = sorted(preset_folder().glob("restore/*.yaml"))
 LATENT = [path for path in RESTORE if read_preset(path.stem)["model"]["class_path"].endswith(".LDRPS")]
@@ -51,6 +53,20 @@ def test_the_reference_presets_hold_the_released_numbers():
         assert isinstance(preset, LDRPS)
         assert (preset.sampling.num_inference_steps, preset.guidance_scale) == (450, 8.0)
         assert preset.guidance.settings.scale == "raw"
+
+
+def test_the_reference_presets_keep_content_and_leave_looks_to_the_discriminator(pictures, vgg_hub, monkeypatch):
+    """The released code compares what F-PAM makes with what it was given, and only its discriminator sees the input."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(vgg_hub))
+    restored, degraded = pictures[:2], pictures[2:]
+    state = State(restored, restored, degraded, restored, restored)
+    for name in ("low_light", "dehazing", "denoising"):
+        terms = load_preset(f"reference_{name}").guidance.alignment_losses
+        for term in terms.values():
+            term.loss.begin(degraded, lambda images: [images], generators(0, 1))
+        for kept in ("l2", "perceptual"):
+            torch.testing.assert_close(terms[kept].loss(state), torch.zeros(2))
+        assert (terms["adversarial"].loss.training_loss(state) > 0.1).all()
 
 
 @pytest.mark.parametrize("preset", TRAIN, ids=lambda path: path.stem)
