@@ -66,7 +66,8 @@ class Span:
     def count(self, values: int, stride: int | None, side: int) -> int:
         """Values of the whole side, as long as that, if what is looked at has so many."""
         if stride is not None:
-            return side // stride
+            # A side that is shorter has one value.
+            return max(1, side // stride)
         per_value = self._per_value(values)
         # Differences of neighbours are one fewer.
         left_out = self.outer_end - self.outer_start - values * per_value
@@ -101,11 +102,6 @@ class Window:
     def is_whole(self) -> bool:
         """Whether it is all of the picture."""
         return (self.rows.inner, self.columns.inner) == (slice(0, self.size[0]), slice(0, self.size[1]))
-
-    @property
-    def area(self) -> int:
-        """Places that are looked at."""
-        return math.prod(span.outer_end - span.outer_start for span in (self.rows, self.columns))
 
     def outer(self, values: Tensor) -> Tensor:
         """What is looked at of a picture, shape (..., H, W)."""

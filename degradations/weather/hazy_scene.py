@@ -66,9 +66,16 @@ def _depth(image: Tensor, parameters: Parameters) -> Tensor:
     # Saturation is (max - min) / max; black has none.
     pale = 0.121779 + 0.959710 * brightness - 0.780245 * (1 - darkest / brightness.clamp_min(1e-3))
     window = 1 + 2 * (max(height, width) // 24)
-    pale = F.avg_pool2d(pale.clamp(0, 1), window, 1, window // 2, count_include_pad=False)
+    pale = _averaged(pale.clamp(0, 1), window)
     field = F.interpolate(parameters["field"].to(image), size=(height, width), mode="bicubic", align_corners=True)
     shares = parameters["shares"].to(image)
     shares = (shares / shares.sum(dim=1, keepdim=True).clamp_min(1e-6)).view(-1, 3, 1, 1)
     parts = torch.cat([ground, pale, field.clamp(0, 1)], dim=1)
     return (parts * shares).sum(dim=1, keepdim=True).clamp(0, 1)
+
+
+def _averaged(values: Tensor, window: int) -> Tensor:
+    """Mean of each place's square window, of an odd side, as far as the picture goes; rows first, then columns."""
+    edge = window // 2
+    values = F.avg_pool2d(values, (window, 1), 1, (edge, 0), count_include_pad=False)
+    return F.avg_pool2d(values, (1, window), 1, (0, edge), count_include_pad=False)

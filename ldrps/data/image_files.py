@@ -55,15 +55,16 @@ class Picture:
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file as upright RGB.
 
-    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16 bits scaled by 65535, transparency
-    kept apart; of several pictures in a file the first is read.
+    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16 bits scaled by 65535, floats taken
+    for [0, 1] and cut off there, transparency kept apart; of several pictures in a file the first is read.
 
     Args:
         path: The file.
         max_pixels: Larger pictures are refused before they are decoded.
 
     Raises:
-        ValueError: If the file is not a picture, damaged, empty or too large; the message is one sentence.
+        ValueError: If the file is not a picture, damaged, empty or too large, or holds values that are not numbers; the
+            message is one sentence.
         OSError: If the file cannot be opened.
     """
     if path.stat().st_size == 0:
@@ -133,14 +134,22 @@ def learn_heif(who: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def to_picture(image: Image.Image) -> Picture:
-    """Convert an upright PIL image of any mode to RGB in [0, 1], with its transparency apart."""
+def to_picture(image: Image.Image, name: str = "the picture") -> Picture:
+    """Convert an upright PIL image of any mode to RGB in [0, 1], with its transparency apart.
+
+    Args:
+        image: The image.
+        name: What messages call it.
+
+    Raises:
+        ValueError: If it holds values that are not numbers.
+    """
     has_alpha = "A" in image.getbands() or "transparency" in image.info
     alpha = to_tensor(image.convert("RGBA").getchannel("A")) if has_alpha else None
     if image.mode.startswith("I") or image.mode == "F":
         icc = image.info.get("icc_profile")
         colours = own_colours(icc, None, is_grey=True) if icc else None
-        return Picture(_deep_grey(image), alpha, Original(bits=16, is_grey=True, colours=colours))
+        return Picture(_deep_grey(image, name), alpha, Original(bits=16, is_grey=True, colours=colours))
     srgb, colours, note = to_srgb(image)
     is_grey = image.mode in {"1", "L", "LA"}
     return Picture(to_tensor(srgb), alpha, Original().noting(note, is_grey=is_grey, colours=colours))
@@ -163,11 +172,21 @@ def write_picture(image: Image.Image, path: Path) -> None:
         image.save(stream, format=Image.registered_extensions()[path.suffix.lower()])
 
 
-def _deep_grey(image: Image.Image) -> Tensor:
+def _deep_grey(image: Image.Image, name: str) -> Tensor:
     # Modes "I;16" and "I" hold 16-bit grey; Pillow's own conversion to 8 bits clips at 255 instead of scaling.
-    grey = torch.from_numpy(np.array(image).astype(np.float32))
-    full_scale = 1.0 if image.mode == "F" and float(grey.max()) <= 1 else 65535.0
-    return (grey / full_scale).clamp(0, 1).expand(3, -1, -1).clone()
+    grey = np.array(image).astype(np.float32)
+    if not np.isfinite(grey).all():
+        raise ValueError(f"{name} holds values that are not numbers (NaN or infinite): replace them and save it again")
+    full_scale = _float_scale(grey) if image.mode == "F" else 65535.0
+    return (torch.from_numpy(grey) / full_scale).clamp(0, 1).expand(3, -1, -1).clone()
+
+
+def _float_scale(grey: np.ndarray) -> float:
+    # Values above 1 are highlights, which are cut off as a camera does. But where one pixel in a hundred lies above 16,
+    # some tool has left numbers of 8 or 16 bits as they were, a few of the former beyond white: highlights are not as
+    # bright, photos not as dark as to be taken for the other.
+    brightest = float(np.quantile(grey, 0.99))
+    return next(scale for most, scale in ((16, 1.0), (1024, 255.0), (np.inf, 65535.0)) if brightest <= most)
 
 
 def _upright_picture(image: Image.Image, path: Path) -> Picture:
@@ -178,7 +197,7 @@ def _upright_picture(image: Image.Image, path: Path) -> Picture:
         picture = _deep_picture(read_deep(path, orientation), image.info.get("icc_profile"))
     else:
         image.load()
-        picture = to_picture(upright(image))
+        picture = to_picture(upright(image), str(path))
     exif, note = upright_exif(image, picture.image.shape[2], picture.image.shape[1])
     about = {"exif": exif, "xmp": upright_xmp(image), "dpi": resolution_of(image, orientation)}
     original = picture.original.noting(note, **about)

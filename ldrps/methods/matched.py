@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
 from ldrps.methods.ld_rps.working_size import WorkingSize
+from ldrps.methods.mixed_precision import networks_only
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.backbones.base import NUM_TIMESTEPS, Backbone, Conditioning
 from modules.noise_level import noise_level
@@ -53,6 +54,10 @@ class Matched(Restorer):
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
     ) -> Tensor:
         """See `Restorer.restore`."""
+        with networks_only(self, degraded.device):
+            return self._restore(degraded, paths)
+
+    def _restore(self, degraded: Tensor, paths: Sequence[Path | None]) -> Tensor:
         height, width = degraded.shape[-2:]
         size = WorkingSize(height, width, 1.0, self.backbone.size_multiple)
         restored = []

@@ -293,7 +293,5 @@ def hash_weights(module: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     for name, values in sorted(module.state_dict().items()):
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(
-            values.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes() if values.ndim else b""
-        )
+        digest.update(values.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

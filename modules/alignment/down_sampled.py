@@ -1,6 +1,7 @@
 """Too few pixels, enlarged: how they were shrunk is known, the detail between them is not."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ class DownSampled(Alignment):
         if factor < 2:
             raise ValueError(f"factor={factor} must be at least 2: 1 leaves a picture as it is")
         self.factor = factor
+        self._sides: dict[int, _Side] = {}
 
     @property
     def leaves_open(self) -> bool:
@@ -44,13 +46,14 @@ class DownSampled(Alignment):
         return 5 * self.factor
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
-        """See `Alignment.begin`."""
+        """See `Alignment.begin`; operators are kept for the sides of these images."""
+        self._sides = {side: self._side(side) for side in degraded.shape[-2:]}
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
         window = self.window or whole(images.shape[-2:])
         rows, columns = (
-            _part(_there_and_back(side, self.factor), span).to(images)
+            _part(self._side(side).there_and_back, span).to(images)
             for span, side in ((window.rows, window.size[0]), (window.columns, window.size[1]))
         )
         return rows @ images @ columns.T
@@ -58,23 +61,35 @@ class DownSampled(Alignment):
     def fill(self, degraded: Tensor, sample: Tensor | None = None) -> Tensor:
         """See `Alignment.fill`; without a sample what was seen stands for it, which is a little sharper for it."""
         sample = degraded if sample is None else sample
-        rows, columns = (_pseudo_inverse(side, self.factor).to(degraded) for side in degraded.shape[-2:])
+        rows, columns = (self._side(side).pseudo_inverse.to(degraded) for side in degraded.shape[-2:])
         return (sample + rows @ (degraded - self(sample)) @ columns.T).clamp(0, 1)
 
-
-def _there_and_back(side: int, factor: int) -> Tensor:
-    """A for one side, shape (side, side)."""
-    there, back = _there_then_back(side, factor)
-    return back @ there
+    def _side(self, side: int) -> "_Side":
+        # Of other sides than those of `begin` too: what is learnt is learnt from smaller pictures.
+        return self._sides.setdefault(side, _Side(side, self.factor))
 
 
-def _pseudo_inverse(side: int, factor: int) -> Tensor:
-    """A+ for one side, shape (side, side)."""
-    there, back = _there_then_back(side, factor)
-    # Shrinking has full row rank, enlarging full column rank: the pseudo-inverse of their product is that of both.
-    shrunk_from = torch.linalg.solve(there @ there.T, there).T
-    enlarged_from = torch.linalg.solve(back.T @ back, back.T)
-    return shrunk_from @ enlarged_from
+class _Side:
+    """What shrinking and enlarging back does to one side; its operators are made once, when they are asked for."""
+
+    def __init__(self, side: int, factor: int) -> None:
+        self.side = side
+        self.factor = factor
+
+    @cached_property
+    def there_and_back(self) -> Tensor:
+        """A, shape (side, side)."""
+        there, back = _there_then_back(self.side, self.factor)
+        return back @ there
+
+    @cached_property
+    def pseudo_inverse(self) -> Tensor:
+        """A+, shape (side, side)."""
+        there, back = _there_then_back(self.side, self.factor)
+        # Shrinking has full row rank, enlarging full column rank: the pseudo-inverse of their product is that of both.
+        shrunk_from = torch.linalg.solve(there @ there.T, there).T
+        enlarged_from = torch.linalg.solve(back.T @ back, back.T)
+        return shrunk_from @ enlarged_from
 
 
 def _there_then_back(side: int, factor: int) -> tuple[Tensor, Tensor]:

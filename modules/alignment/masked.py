@@ -57,12 +57,13 @@ class Masked(Alignment):
         """
         self.inner.load()
         if self.mask_file is not None and not hasattr(self, "mask"):
-            self.mask = _read_mask(self.mask_file)
+            self.mask = _Mask(self.mask_file)
 
     @property
     def pretrained(self) -> nn.ModuleList:
-        """See `Alignment.pretrained`."""
-        return self.inner.pretrained
+        """See `Alignment.pretrained`; also the mask, since two of them under one name make two runs."""
+        masks = [self.mask] if hasattr(self, "mask") else []
+        return nn.ModuleList([*self.inner.pretrained, *masks])
 
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`.
@@ -106,23 +107,33 @@ class Masked(Alignment):
 
     def _told(self, degraded: Tensor) -> Tensor:
         """The mask for each of the photos, shape (B, 1, H, W)."""
-        (height, width), own = degraded.shape[-2:], self.mask.shape[-2:]
+        (height, width), own = degraded.shape[-2:], self.mask.missing.shape[-2:]
         down, right = height - own[0], width - own[1]
         if not (0 <= down < MOST_PADDING_PX and 0 <= right < MOST_PADDING_PX):
             raise ValueError(
                 f"mask_file={self.mask_file} is {own[1]} x {own[0]} pixels, but what is restored {width} x {height}: "
                 "give a mask of the photo's size, and leave working_scale at 1"
             )
-        mask = F.pad(self.mask.to(degraded), (0, right, 0, down), mode="replicate") > 0
+        mask = F.pad(self.mask.missing.to(degraded), (0, right, 0, down), mode="replicate") > 0
         return mask.expand(len(degraded), -1, -1, -1)
 
 
+class _Mask(nn.Module):
+    """What a mask says, as a buffer: fingerprints of weights are made of those."""
+
+    missing: Tensor
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.register_buffer("missing", _read_mask(path))
+
+
 def _read_mask(path: str) -> Tensor:
-    """A mask, shape (1, 1, H, W), 1 where the picture is nearer to white than to black."""
+    """A mask, shape (1, 1, H, W), true where the picture is nearer to white than to black."""
     try:
         with Image.open(Path(path)) as picture:
             grey = picture.convert("L")
     except (OSError, UnidentifiedImageError) as error:
         raise ValueError(f"mask_file={path} cannot be read as a picture: {error}") from error
     values = torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(1, 1, grey.height, grey.width)
-    return (values > 127).float()
+    return values > 127

@@ -50,6 +50,22 @@ def test_each_image_goes_its_own_way(auto, explaining, dark_and_ordinary):
     assert explaining.seed == 3
 
 
+def test_the_fingerprint_of_the_weights_is_not_of_the_last_image(auto, dark_and_ordinary):
+    auto.restore(dark_and_ordinary[1:2], [None])
+    before = auto.weights_sha256()
+    auto.restore(dark_and_ordinary[1:2] * 0.8, [None])
+    assert auto.weights_sha256() == before
+
+
+def test_the_fingerprint_is_of_the_weights_of_every_method_and_choice(auto, explaining, told_folder):
+    told = [Words({WORDS[0]: "gain"}, str(told_folder / "da_clip"))]
+    others = [
+        Auto({"blind": explaining, "gain": Gain()}, told, "gain"),
+        Auto({"blind": Gain()}, [Explained()], "blind"),
+    ]
+    assert len({each.weights_sha256() for each in (auto, *others)}) == 3
+
+
 def test_rows_say_which_way_an_image_went(auto, dark_and_ordinary):
     samples = [Sample(str(row), None, image, target=image) for row, image in enumerate(dark_and_ordinary)]
     rows = score(measurable(auto.restore_batch(samples)), [PSNR()], torch.device("cpu"))

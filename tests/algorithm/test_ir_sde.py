@@ -104,7 +104,7 @@ def test_an_output_refined_by_it_takes_all_of_a_large_change_and_nothing_of_a_sm
     folder, monkeypatch, change, taken
 ):
     image = torch.rand(2, 3, 40, 170, generator=torch.Generator().manual_seed(0)) * 0.9
-    image[1] = 0.5
+    image[1] = torch.linspace(0.4, 0.6, 170)
     monkeypatch.setattr(NAFNet, "forward", lambda self, sample, degraded, *told: degraded + change)
     output = Refined(Decoded(), str(folder), least_change=0.01)
     output.load()

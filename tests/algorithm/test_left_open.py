@@ -1,10 +1,12 @@
 """What the damage leaves open - missing pixels, lost detail - is the sample's; what was seen stays as it was seen."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from skimage import data as skimage_data
 from skimage.restoration import inpaint_biharmonic
@@ -27,6 +29,7 @@ from modules.alignment.likeliest import Likeliest
 from modules.alignment.masked import Masked
 from modules.alignment.missing_pixels import missing_pixels
 from modules.outputs.undone import Undone
+from modules.windows import split
 from tests.builders import generators, make_restorer
 
 MASKS = [BoxMask(), RandomMask(), FreeFormMask()]
@@ -150,6 +153,32 @@ def test_down_sampling_is_that_of_the_suites_and_the_nearest_explanation_explain
     assert abs(float((added * unseen).sum())) < 1e-2 * float(added.norm() * unseen.norm())
 
 
+def test_shrinking_is_made_once_for_all_steps_windows_and_samples(photos, monkeypatch):
+    alignment = DownSampled(4)
+    alignment.begin(photos, generators(0, 1, 2))
+    reduced = F.avg_pool2d(photos, 2)
+    first = alignment(photos), alignment.fill(photos, photos.flip(0)), alignment(reduced)
+    expected = DownSampled(4)
+    for one, other in zip(
+        first, (expected(photos), expected.fill(photos, photos.flip(0)), expected(reduced)), strict=True
+    ):
+        assert torch.equal(one, other)
+
+    def refuse(*given, **options):
+        raise AssertionError("made once more")
+
+    monkeypatch.setattr(F, "interpolate", refuse)
+    monkeypatch.setattr(torch.linalg, "solve", refuse)
+    again = alignment(photos), alignment.fill(photos, photos.flip(0)), alignment(reduced)
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    for window in split(photos.shape[-2:], 48, alignment.reach_px):
+        with alignment.at(window):
+            part = alignment(window.outer(photos))
+        torch.testing.assert_close(window.core(part), window.core(window.outer(first[0])), atol=1e-5, rtol=0)
+    alignment.begin(photos, generators(0, 1, 2))
+    assert torch.equal(alignment(photos), first[0])
+
+
 def test_factors_below_two_are_named():
     with pytest.raises(ValueError, match=re.escape("factor=1 must be at least 2")):
         DownSampled(1)
@@ -189,7 +218,7 @@ def test_what_was_seen_comes_back_exactly_and_the_sample_says_the_rest(micro_fol
     torch.testing.assert_close(restorer.restore(degraded, [None] * 2), simple, atol=1e-6, rtol=0)
 
 
-def test_the_mean_of_samples_is_nearer_than_one_and_costs_as_many_steps():
+def test_several_samples_cost_as_many_steps():
     assert SamplingSettings(10, num_refinements=0, num_samples=3).num_steps == 30
     with pytest.raises(ValueError, match="num_samples=0 must be at least 1"):
         SamplingSettings(num_samples=0)
@@ -202,3 +231,6 @@ def test_the_embedded_model_fills_gaps_better_than_what_surrounds_them():
     restorer.load()
     restored = restorer.restore(degraded, [None])
     assert error(restored, photo) < 0.95 * error(restorer.alignment.fill(degraded), photo)
+    # Each sample draws detail of its own; their mean is nearer to the photo than one.
+    restorer.sampling = replace(restorer.sampling, num_samples=3)
+    assert error(restorer.restore(degraded, [None]), photo) < 0.99 * error(restored, photo)

@@ -13,6 +13,7 @@ from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.matched import Matched
 from modules.alignment.affine import Affine
 from modules.alignment.identity import Identity
+from modules.backbones.stable_diffusion import StableDiffusion
 from modules.noise_level import noise_level
 from tests.builders import GaussianBackbone, generators, make_guidance, make_restorer
 
@@ -42,6 +43,21 @@ def test_it_denoises_with_the_embedded_model_and_images_stay_independent(noisy):
     both = restorer.restore(torch.cat([degraded, clean]), [None, None])
     assert float((both[:1] - clean).square().mean()) < 0.4 * float((degraded - clean).square().mean())
     torch.testing.assert_close(restorer.restore(clean, [None]), both[1:], atol=1e-5, rtol=0)
+
+
+def test_its_networks_compute_in_the_trainer_s_precision_and_nothing_else_does(micro_folder, pictures):
+    restorer = Matched(StableDiffusion(str(micro_folder)))
+    restorer.load()
+    seen = []
+    restorer.backbone.unet.conv_in.register_forward_hook(lambda module, given, output: seen.append(output.dtype))
+    whole = restorer.restore(pictures[:1], [None])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = restorer.restore(pictures[:1], [None])
+    assert seen == [torch.float32, torch.bfloat16]
+    assert mixed.dtype == torch.float32
+    assert -10 * float((mixed - whole).square().mean().log10()) > 40
+    # What came before leaves no trace.
+    assert torch.equal(restorer.restore(pictures[:1], [None]), whole)
 
 
 def proximal(backbone, alignment, strength):

@@ -1,5 +1,7 @@
 """Every baseline restores real pictures, and each does what it is for."""
 
+import re
+
 import pytest
 import torch
 from skimage import data as skimage_data
@@ -52,6 +54,21 @@ def test_each_removes_what_it_is_for(restorer, damage, gain, photo):
     degraded = damage(photo, generators(0))
     restored = restorer.restore(degraded, [None])
     assert float((restored - photo).abs().mean()) < gain * float((degraded - photo).abs().mean())
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: DarkChannel(14), "window_px=14 must be odd and at least 1"),
+        (lambda: DarkChannel(window_px=0), "window_px=0 must be odd and at least 1"),
+        (lambda: DarkChannel(window_px=-3), "window_px=-3 must be odd and at least 1"),
+        (lambda: Gamma(mid_grey=0), "mid_grey=0 must lie in (0, 1)"),
+        (lambda: Gain(mid_grey=1.5), "mid_grey=1.5 must lie in (0, 1)"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(make, sentence):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        make()
 
 
 def test_a_gain_takes_a_dark_photo_to_mid_grey_and_keeps_its_colours(photo):

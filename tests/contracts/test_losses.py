@@ -16,6 +16,7 @@ from modules.losses.perceptual import Perceptual
 from modules.losses.relative_l2 import RelativeL2
 from modules.losses.total_variation import TotalVariation
 from modules.losses.vgg import VGG
+from modules.windows import split
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
@@ -93,6 +94,16 @@ def test_fidelity_is_zero_at_the_degraded_image_and_positive_elsewhere(cls, buil
     assert (loss(make_state(pictures[2:], pictures[2:], pictures[:2])) > 1e-4).all()
 
 
+@pytest.mark.parametrize("cls", [Perceptual, VGG])
+def test_content_is_compared_with_what_was_damaged(cls, build, pictures):
+    loss, drawn = build(cls, 2)
+    loss.target = "restored"
+    loss.begin(pictures[:2], features, drawn)
+    same = loss(make_state(pictures[2:], pictures[2:], pictures[:2]))
+    torch.testing.assert_close(same, torch.zeros(2), atol=1e-6, rtol=0)
+    assert (loss(make_state(pictures[2:], pictures[:2], pictures[:2])) > 1e-4).all()
+
+
 @pytest.mark.parametrize(
     ("loss", "restored", "expected"),
     [
@@ -110,6 +121,28 @@ def test_values_agree_with_the_formula(loss, restored, expected):
     loss.begin(restored, features, generators(0))
     value = loss(make_state(restored, redegraded, restored))
     torch.testing.assert_close(value, torch.tensor([expected]), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("margin", [0, 8])
+@pytest.mark.parametrize("size", [(34, 34), (29, 48), (5, 34)])
+def test_the_exposure_of_windows_adds_up_where_the_picture_ends_inside_a_patch(size, margin):
+    loss = Exposure(patch_size_px=8)
+    restored = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    state = make_state(restored, restored, restored)
+    windows = split(size, 16, margin, loss.grid_px)
+    assert len(windows) > 2
+    summed = torch.zeros(2)
+    for window in windows:
+        part = window.outer(restored)
+        summed = summed + loss(make_state(part, part, part).of(window, restored))
+    torch.testing.assert_close(summed, loss(state))
+    (own,), (whole,) = (torch.autograd.grad(value.sum(), restored) for value in (summed, loss(state)))
+    torch.testing.assert_close(own, whole)
+
+
+def test_patches_without_pixels_are_named():
+    with pytest.raises(ValueError, match="patch_size_px=0 must be at least 1"):
+        Exposure(0)
 
 
 def test_a_discriminator_learns_to_tell_the_two_apart(pictures):

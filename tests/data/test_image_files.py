@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageCms
 from skimage import data as skimage_data
 
-from ldrps.data.image_files import read_picture, to_tensor, write_picture
+from ldrps.data.image_files import read_picture, to_picture, to_tensor, write_picture
 from ldrps.data.images import ImageData, find_images
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from modules.pictures import to_pil
@@ -35,6 +35,35 @@ def test_sixteen_bit_grey_keeps_its_range(tmp_path):
     Image.fromarray(grey).save(tmp_path / "deep.png")
     image = read_picture(tmp_path / "deep.png").image
     torch.testing.assert_close(image[1], torch.from_numpy(grey.astype(np.float32) / 65535))
+
+
+def test_floats_are_taken_for_zero_to_one_and_cut_off_there(tmp_path):
+    grey = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    highlight = grey.copy()
+    highlight[3, 4] = 2.0
+    for values, expected in ((grey, grey), (highlight, highlight.clip(0, 1)), (3 * grey, (3 * grey).clip(0, 1))):
+        Image.fromarray(values).save(tmp_path / "float.tif")
+        image = read_picture(tmp_path / "float.tif").image
+        torch.testing.assert_close(image, torch.from_numpy(expected).expand(3, -1, -1))
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+def test_floats_that_are_whole_numbers_of_pixels_are_scaled(tmp_path, white):
+    for grey in (np.linspace(0, 1, 256), np.linspace(0, 0.2, 256)):
+        Image.fromarray((white * grey).astype(np.float32).reshape(16, 16)).save(tmp_path / "float.tif")
+        image = read_picture(tmp_path / "float.tif").image
+        torch.testing.assert_close(image[0].flatten(), torch.from_numpy(grey).float(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_floats_that_are_not_numbers_are_refused(tmp_path, value):
+    grey = np.full((16, 16), 0.5, dtype=np.float32)
+    grey[3, 4] = value
+    Image.fromarray(grey).save(tmp_path / "float.tif")
+    with pytest.raises(ValueError, match=r"float\.tif holds values that are not numbers \(NaN or infinite\): replace"):
+        read_picture(tmp_path / "float.tif")
+    with pytest.raises(ValueError, match="the picture holds values that are not numbers"):
+        to_picture(Image.fromarray(grey))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

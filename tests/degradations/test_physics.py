@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from skimage import color
 from skimage import data as skimage_data
@@ -197,6 +198,28 @@ def test_a_hazy_scene_has_its_depth_from_ground_paleness_and_chance():
     chance = scene_depth(even(0.3, 64), 0.0, 0.0, 1.0)
     assert float(chance.std()) > 0.1
     assert float(chance.diff(dim=3).abs().max()) < 0.1
+
+
+@pytest.mark.parametrize("size", [(7, 9), (50, 96), (131, 70)])
+def test_paleness_is_averaged_over_square_windows_up_to_the_border(size):
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) * 0.9
+    brightness, darkest = image.amax(dim=1, keepdim=True), image.amin(dim=1, keepdim=True)
+    pale = 0.121779 + 0.959710 * brightness - 0.780245 * (1 - darkest / brightness.clamp_min(1e-3))
+    window = 1 + 2 * (max(size) // 24)
+    directly = F.avg_pool2d(pale.clamp(0, 1), window, 1, window // 2, count_include_pad=False)
+    torch.testing.assert_close(scene_depth(image, 0.0, 1.0, 0.0), directly.expand_as(image), atol=2e-5, rtol=0)
+
+
+def test_no_place_of_a_hazy_scene_looks_at_a_whole_square(monkeypatch):
+    looked_at, pool = [], F.avg_pool2d
+
+    def counting(values, window, *others, **options):
+        looked_at.append(int(np.prod(np.broadcast_to(window, 2))))
+        return pool(values, window, *others, **options)
+
+    monkeypatch.setattr(F, "avg_pool2d", counting)
+    HazyScene()(even(0.3, 240), generators(0))
+    assert sum(looked_at) == 2 * 21
 
 
 def test_the_airlight_of_a_scene_is_tinted():

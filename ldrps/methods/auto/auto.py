@@ -1,5 +1,6 @@
 """Several methods, of which each image gets the one that fits what is known about it."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,7 +48,9 @@ class Auto(Restorer):
     def weights_sha256(self) -> str:
         """See `Restorer.weights_sha256`."""
         self.load()
-        return hash_weights(self)
+        # Each method knows what of it are weights, and what it has learnt of the last image.
+        parts = [f"{name} {method.weights_sha256()}" for name, method in sorted(self.methods.items())]
+        return hashlib.sha256(" ".join([*parts, hash_weights(nn.ModuleList(self.choices))]).encode()).hexdigest()
 
     @torch.no_grad()
     def choose(self, degraded: Tensor) -> list[Chosen]:

@@ -14,12 +14,17 @@ class DarkChannel(Baseline):
         omega: Share of the haze that is removed.
         floor: Smallest transmission.
 
+    Raises:
+        ValueError: If window_px is not an odd number from 1 on.
+
     References:
         He et al. 2009, Single Image Haze Removal Using Dark Channel Prior, Eq. 5, 12, 22.
     """
 
     def __init__(self, window_px: int = 15, omega: float = 0.95, floor: float = 0.1) -> None:
         super().__init__()
+        if window_px < 1 or window_px % 2 == 0:
+            raise ValueError(f"window_px={window_px} must be odd and at least 1; 15 is usual")
         self.window_px = window_px
         self.omega = omega
         self.floor = floor

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ldrps.methods.ld_rps.working_size import reduced
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
+from modules.backbones.precision import finite_rows
 from modules.losses.base import Loss, LossTerm, State
 from modules.windows import Window, split
 
@@ -52,6 +53,14 @@ class GuidanceSettings:
             raise ValueError(f"guidance.strength={self.strength} must not be negative; 0 switches guidance off")
         if self.every < 1:
             raise ValueError(f"guidance.every={self.every} must be at least 1, which guides every step")
+        if self.alignment_steps < 0:
+            raise ValueError(
+                f"guidance.alignment_steps={self.alignment_steps} must not be negative; 0 leaves the net as it starts"
+            )
+        if self.alignment_size_px is not None and self.alignment_size_px < 1:
+            raise ValueError(
+                f"guidance.alignment_size_px={self.alignment_size_px} must be at least 1; null fits at full size"
+            )
 
 
 @dataclass
@@ -217,12 +226,12 @@ class Guidance:
         """The gradient with respect to the latents, given that with respect to the decoded image."""
         # Of unit size, so that half precision neither loses nor overflows it.
         size = pull.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30)
-        if restored.requires_grad:
-            (gradient,) = torch.autograd.grad(restored, latents, pull / size)
-            if not self.backbone.is_low or bool(gradient.isfinite().all()):
-                return gradient * size
-        with self.backbone.in_full():
-            (gradient,) = torch.autograd.grad(self.backbone.decode_for_gradients(latents), latents, pull / size)
+        (gradient,) = torch.autograd.grad(restored, latents, pull / size)
+        if self.backbone.is_low and not bool(gradient.isfinite().all()):
+            with self.backbone.in_full():
+                decoded = self.backbone.decode_for_gradients(latents)
+                (precise,) = torch.autograd.grad(decoded, latents, pull / size)
+            gradient = finite_rows(gradient, precise)
         return gradient * size
 
     def _is_guiding(self, timestep: float) -> bool:

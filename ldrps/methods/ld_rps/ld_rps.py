@@ -16,10 +16,10 @@ from ldrps.methods.ld_rps.sampling import SamplingSettings
 from ldrps.methods.ld_rps.strength import Strength
 from ldrps.methods.ld_rps.working_size import WorkingSize, reduced
 from ldrps.methods.less_memory import less_memory
+from ldrps.methods.mixed_precision import networks_only
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
-from modules.backbones.precision import Precision
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
 from modules.priors.base import Prior
@@ -122,13 +122,7 @@ class LDRPS(Restorer):
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None] = lambda step: None
     ) -> Tensor:
         """See `Restorer.restore`."""
-        kind = degraded.device.type
-        # The Trainer's precision is the networks'; what is learnt, compared and filtered stays in float32.
-        compute_dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
-        for part in self.modules():
-            if isinstance(part, Precision):
-                part.compute_dtype = compute_dtype
-        with torch.autocast(kind, enabled=False):
+        with networks_only(self, degraded.device):
             return self._restore_at_size(degraded, paths, observe)
 
     def _restore_at_size(
