@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from ldrps.training.base import Training
+from ldrps.training.base import Training, normal
 
 
 class AutoencoderTraining(Training):
@@ -28,6 +28,7 @@ class AutoencoderTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Pipeline folder that receives ``vae``; None exports nothing.
+        seed: See `Training`.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class AutoencoderTraining(Training):
         weight_decay: float = 0.0,
         warmup_steps: int = 200,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.latent_noise = latent_noise
         self.latent_penalty = latent_penalty
         self.autoencoder = AutoencoderTiny(
@@ -58,7 +60,8 @@ class AutoencoderTraining(Training):
         """Reconstruction loss of one batch."""
         image = batch["image"].to(memory_format=torch.channels_last)
         latents = self.autoencoder.encoder(image * 2 - 1)
-        noisy = latents + self.latent_noise * torch.randn_like(latents)
+        noise = normal(latents.shape[1:], self._generators(len(latents))).to(latents)
+        noisy = latents + self.latent_noise * noise
         decoded = self.autoencoder.decoder(noisy).float() / 2 + 0.5
         reconstruction = F.l1_loss(decoded, image)
         self.log("train/l1", reconstruction, prog_bar=True)
@@ -68,8 +71,9 @@ class AutoencoderTraining(Training):
         """PSNR of the held-out photos, and a picture of the first eight."""
         decoded, latents = self._reconstruct(batch["image"])
         squared_error = (decoded - batch["image"]).pow(2).flatten(1).mean(1)
-        self.log("val/psnr_db", -10 * squared_error.log10().mean(), prog_bar=True, batch_size=len(decoded))
-        self.log("val/latent_std", latents.std(), batch_size=len(decoded))
+        psnr = -10 * squared_error.log10().mean()
+        self.log("val/psnr_db", psnr, prog_bar=True, batch_size=len(decoded), sync_dist=True)
+        self.log("val/latent_std", latents.std(), batch_size=len(decoded), sync_dist=True)
         if batch_idx == 0:
             self._save_samples(torch.stack([batch["image"][:8], decoded[:8]]))
 

@@ -1,5 +1,6 @@
 """What the trainings of the embedded models share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from degradations.base import Degradation
+from degradations.drawing import Generators, generators_for
 from ldrps.data.image_files import write_picture
 from modules.pictures import to_pil
 
@@ -19,8 +22,13 @@ class Training(LightningModule):
     Args:
         learning_rate: Peak learning rate.
         weight_decay: AdamW's weight decay.
-        warmup_steps: Steps of linear warm-up.
+        warmup_steps: Steps of linear warm-up; 0 is none.
         export_dir: Pipeline folder that receives the trained part in half precision; None exports nothing.
+        seed: Seed of what training steps draw, damage and noise above all. It depends on the seed, the number of the
+            step and the process, so that an interrupted training goes on with what it would have drawn.
+
+    Raises:
+        ValueError: If `warmup_steps` is negative.
     """
 
     def __init__(
@@ -29,12 +37,16 @@ class Training(LightningModule):
         weight_decay: float = 0.0,
         warmup_steps: int = 100,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
+        if warmup_steps < 0:
+            raise ValueError(f"warmup_steps={warmup_steps} is negative: give 0 for no warm-up, or a number of steps")
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.warmup_steps = warmup_steps
         self.export_dir = export_dir
+        self.seed = seed
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and a cosine that ends with ``max_steps`` or ``max_time``, whichever comes first."""
@@ -46,7 +58,8 @@ class Training(LightningModule):
     def on_validation_start(self) -> None:
         """Every validation sees the same noise, so that its figures can be compared; noise is drawn on the CPU."""
         self._random_state = torch.get_rng_state()
-        torch.manual_seed(0)
+        # Not torch.manual_seed, which would seed the devices too, and training goes on with their random numbers.
+        torch.default_generator.manual_seed(0)
 
     def on_validation_end(self) -> None:
         """Training goes on with its own random numbers."""
@@ -83,7 +96,7 @@ class Training(LightningModule):
         raise NotImplementedError
 
     def _learning_rate_factor(self, step: int) -> float:
-        warmup = min(1.0, (step + 1) / self.warmup_steps)
+        warmup = min(1.0, (step + 1) / max(1, self.warmup_steps))
         return warmup * (0.02 + 0.98 * float(torch.cos(torch.tensor(self._share_done(step) * torch.pi / 2)) ** 2))
 
     def _share_done(self, step: int) -> float:
@@ -95,8 +108,30 @@ class Training(LightningModule):
         return min(1.0, max(shares))
 
     def _generators(self, count: int) -> list[torch.Generator]:
-        """Generators of one training step, one a photo, from the run's own random numbers."""
-        return [torch.Generator().manual_seed(int(seed)) for seed in torch.randint(2**62, (count,))]
+        """Generators of one training step, one a photo."""
+        step = self.trainer.fit_loop.epoch_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
+        return generators_for(self.seed, range(step * count, (step + 1) * count))
+
+    @staticmethod
+    @torch.no_grad()
+    def _damaged(
+        degradation: Degradation, images: Tensor, generators: Generators
+    ) -> tuple[Tensor, list[tuple[str, ...]]]:
+        """Damaged copies of photos, and the words of the damage."""
+        # Damage mixes precisions, and half of it would show.
+        with torch.autocast(images.device.type, enabled=False):
+            parameters = degradation.sample_parameters(generators)
+            working = images if images.dtype == torch.float64 else images.float()
+            return degradation.degrade(working, parameters).to(images.dtype), degradation.words(parameters)
+
+    def _log_rows(self, name: str, values: Tensor, rows: Tensor, prog_bar: bool = False) -> None:
+        """Log the mean of some rows of a validation batch over all processes; nothing if none of them has any."""
+        # If each process logged its own, those without such rows would let the others wait for ever.
+        own = torch.stack([values[rows].sum(), rows.sum().to(values)])
+        everywhere: Any = self.all_gather(own)
+        total, count = everywhere.reshape(-1, 2).sum(dim=0)
+        if count:
+            self.log(name, total / count, prog_bar=prog_bar, batch_size=int(count), sync_dist=True)
 
     def _save_samples(self, images: Tensor) -> None:
         """Write a grid of pictures, shape (rows, columns, 3, H, W), beside the logs."""
@@ -105,3 +140,8 @@ class Training(LightningModule):
         grid = torch.cat([torch.cat(list(row), dim=2) for row in images], dim=1)
         name = f"{type(self).__name__.lower()}-{self.global_step:06d}.png"
         write_picture(to_pil(grid), Path(self.trainer.log_dir) / "samples" / name)
+
+
+def normal(shape: Sequence[int], generators: Generators) -> Tensor:
+    """Draw standard normal numbers, shape (B, *shape), row i from generator i."""
+    return torch.stack([torch.randn(tuple(shape), generator=generator) for generator in generators])

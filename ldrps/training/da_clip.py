@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import CLIPConfig, CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from degradations.base import Degradation
-from degradations.drawing import generators_for
+from degradations.drawing import Generators, generators_for
 from ldrps.training.base import Training
 from ldrps.training.contrastive import caption_loss, caption_numbers
 from ldrps.training.tokenizer import tokenize
@@ -41,6 +41,7 @@ class DACLIPTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Pipeline folder that receives ``da_clip``.
+        seed: See `Training`.
 
     Raises:
         ValueError: If "clean" is not among the words.
@@ -62,8 +63,9 @@ class DACLIPTraining(Training):
         weight_decay: float = 0.05,
         warmup_steps: int = 100,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         if CLEAN not in words:
             raise ValueError(f"words={list(words)} must hold {CLEAN!r}, the word of a photo without damage")
         self.pipeline_dir = pipeline_dir
@@ -124,17 +126,16 @@ class DACLIPTraining(Training):
             "val/cosine": F.cosine_similarity(content, clean).mean(),
             "val/cosine_without_controller": F.cosine_similarity(plain, clean).mean(),
         }
-        self.log_dict(figures, prog_bar=True, batch_size=size)
+        self.log_dict(figures, prog_bar=True, batch_size=size, sync_dist=True)
 
     def export(self, folder: Path) -> None:
         """Write ``da_clip`` with its tokenizer."""
         self.network.half().save_pretrained(folder / "da_clip")
         self.tokenizer.save_pretrained(folder / "da_clip" / "tokenizer")
 
-    def _degrade(self, images: Tensor, generators: Sequence[torch.Generator]) -> tuple[Tensor, list[tuple[str, ...]]]:
-        parameters = self.degradation.sample_parameters(generators)
-        degraded = self.degradation.degrade(images.float(), parameters)
-        return degraded, [own or (CLEAN,) for own in self.degradation.words(parameters)]
+    def _degrade(self, images: Tensor, generators: Generators) -> tuple[Tensor, list[tuple[str, ...]]]:
+        degraded, words = self._damaged(self.degradation, images, generators)
+        return degraded, [own or (CLEAN,) for own in words]
 
     def _word_logits(self, degradation: Tensor) -> Tensor:
         texts = [self.word_template.format(word) for word in self.words]

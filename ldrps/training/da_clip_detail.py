@@ -29,6 +29,7 @@ class DACLIPDetailTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Pipeline folder that receives ``da_clip``.
+        seed: See `Training`.
     """
 
     words: Tensor
@@ -43,8 +44,9 @@ class DACLIPDetailTraining(Training):
         weight_decay: float = 0.01,
         warmup_steps: int = 50,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.pipeline_dir = pipeline_dir
         self.degradation = degradation
         self.num_crops = num_crops
@@ -92,19 +94,17 @@ class DACLIPDetailTraining(Training):
         for name, embedding in (("", damage), ("_without_crops", degradation)):
             likeliest = self._logits(embedding).argmax(dim=1)
             figures[f"val/word_accuracy{name}"] = (targets.gather(1, likeliest[:, None]) > 0).float().mean()
-        self.log_dict(figures, prog_bar=True, batch_size=size)
+        self.log_dict(figures, prog_bar=True, batch_size=size, sync_dist=True)
 
     def export(self, folder: Path) -> None:
         """Write ``da_clip`` with its tokenizer."""
         self.network.half().save_pretrained(folder / "da_clip")
         self.tokenizer.save_pretrained(folder / "da_clip" / "tokenizer")
 
-    @torch.no_grad()
     def _degrade(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
-        parameters = self.degradation.sample_parameters(generators)
-        degraded = self.degradation.degrade(images.float(), parameters).clamp(0, 1)
-        words = [own or (CLEAN,) for own in self.degradation.words(parameters)]
-        return degraded, word_targets(words, self.network.config.words).to(degraded.device)
+        degraded, words = self._damaged(self.degradation, images, generators)
+        targets = word_targets([own or (CLEAN,) for own in words], self.network.config.words)
+        return degraded.clamp(0, 1), targets.to(degraded.device)
 
     def _crop(self, images: Tensor, generators: Generators) -> Tensor:
         """A crop anywhere in each image, so that the blocks of a file lie anywhere too."""

@@ -12,7 +12,8 @@ from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, U
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ldrps.training.base import Training
+from degradations.drawing import Generators, coins, integers
+from ldrps.training.base import Training, normal
 from ldrps.training.tokenizer import tokenize
 from modules.backbones.loading import load_earlier
 from modules.backbones.packed_codec import packing_of
@@ -44,6 +45,7 @@ class DenoiserTraining(Training):
         export_dir: See `Training`.
         initial_unet_dir: Folder of a denoiser to go on from, which then also gives widths, blocks and
             packing; None starts anew.
+        seed: See `Training`.
 
     References:
         Salimans and Ho 2022, Progressive Distillation for Fast Sampling of Diffusion Models, Appendix D (velocity).
@@ -63,8 +65,9 @@ class DenoiserTraining(Training):
         warmup_steps: int = 200,
         export_dir: str | None = None,
         initial_unet_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.pipeline_dir = pipeline_dir
         self.initial_unet_dir = initial_unet_dir
         self.block_out_channels = block_out_channels
@@ -107,12 +110,15 @@ class DenoiserTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Squared error of the predicted velocity."""
-        kept = torch.rand(len(batch["caption"])) >= self.caption_dropout
-        captions = [caption if keep else "" for caption, keep in zip(batch["caption"], kept.tolist(), strict=True)]
+        generators = self._generators(len(batch["caption"]))
+        dropped = coins(self.caption_dropout, generators).tolist()
+        captions = ["" if drop else caption for caption, drop in zip(batch["caption"], dropped, strict=True)]
         latents = self._encode(batch["image"]).repeat(self.draws_per_photo, 1, 1, 1)
         hidden_states = self._read(captions).repeat(self.draws_per_photo, 1, 1)
-        timesteps = draw_timesteps(self.scheduler, len(latents), self.focus_share).to(self.device)
-        prediction, velocity, _ = self._predict(latents, hidden_states, timesteps)
+        generators = generators * self.draws_per_photo
+        timesteps = draw_timesteps(self.scheduler, generators, self.focus_share).to(self.device)
+        noise = normal(latents.shape[1:], generators)
+        prediction, velocity, _ = self._predict(latents, hidden_states, timesteps, noise)
         loss = F.mse_loss(prediction, velocity)
         self.log("train/velocity", loss, prog_bar=True)
         return loss
@@ -122,18 +128,21 @@ class DenoiserTraining(Training):
         latents, hidden_states = self._encode(batch["image"]), self._read(batch["caption"])
         last = self.scheduler.config.num_train_timesteps - 1
         timesteps = (torch.linspace(0, 1, len(latents)) * last).long().to(self.device)
-        prediction, velocity, noisy = self._predict(latents, hidden_states, timesteps)
-        self.log("val/velocity", F.mse_loss(prediction, velocity), prog_bar=True, batch_size=len(latents))
+        noise = torch.randn(latents.shape)
+        prediction, velocity, noisy = self._predict(latents, hidden_states, timesteps, noise)
+        loss = F.mse_loss(prediction, velocity)
+        self.log("val/velocity", loss, prog_bar=True, batch_size=len(latents), sync_dist=True)
         alphas = self.scheduler.alphas_cumprod.to(latents)[timesteps].view(-1, 1, 1, 1)
         x0_prediction = alphas.sqrt() * noisy - (1 - alphas).sqrt() * prediction
         answers = {"x0_error": x0_prediction, "linear_error": linear_x0(noisy, alphas, latents)}
         for start, end in pairwise(BINS):
             rows = (timesteps >= start) & (timesteps < end)
+            # The size of the batch decides, which all processes share: none waits for a figure that another has not.
             if not rows.any():
                 continue
             for name, answer in answers.items():
                 error = (answer - latents)[rows].square().sum() / latents[rows].square().sum()
-                self.log(f"val/{name}_{start}_to_{end}", error, batch_size=int(rows.sum()))
+                self.log(f"val/{name}_{start}_to_{end}", error, batch_size=int(rows.sum()), sync_dist=True)
         if batch_idx == 0:
             self._save_samples(self._sample(batch["caption"][:8])[None])
 
@@ -172,9 +181,11 @@ class DenoiserTraining(Training):
         hidden_states: Tensor = self.text_encoder(tokenize(self.tokenizer, captions, self.device))[0]
         return hidden_states
 
-    def _predict(self, latents: Tensor, hidden_states: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _predict(
+        self, latents: Tensor, hidden_states: Tensor, timesteps: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Velocity as the denoiser says it, as it is, and the noisy latents it saw."""
-        noise = torch.randn(latents.shape).to(latents)
+        noise = noise.to(latents)
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
         prediction = self.unet(noisy, timesteps, encoder_hidden_states=hidden_states).sample
         return prediction.float(), self.scheduler.get_velocity(latents, noise, timesteps), noisy
@@ -193,19 +204,19 @@ class DenoiserTraining(Training):
         return (self.vae.decoder(latents).float() / 2 + 0.5).clamp(0, 1)
 
 
-def draw_timesteps(scheduler: DDIMScheduler, count: int, focus_share: float) -> Tensor:
-    """Draw timesteps, shape (count,).
+def draw_timesteps(scheduler: DDIMScheduler, generators: Generators, focus_share: float) -> Tensor:
+    """Draw timesteps, shape (B,).
 
     Args:
         scheduler: The noise schedule.
-        count: How many.
+        generators: One for each.
         focus_share: Share that is drawn around `FOCUS_LOG_SNR`; the others are drawn evenly.
     """
-    evenly = torch.randint(scheduler.config.num_train_timesteps, (count,))
-    log_snr = FOCUS_LOG_SNR + FOCUS_SPREAD * torch.randn(count)
+    evenly = integers((0, scheduler.config.num_train_timesteps - 1), generators)
+    log_snr = FOCUS_LOG_SNR + FOCUS_SPREAD * normal((), generators)
     falling = torch.logit(scheduler.alphas_cumprod)
     focused = torch.searchsorted(-falling, -log_snr).clamp(max=len(falling) - 1)
-    return torch.where(torch.rand(count) < focus_share, focused, evenly)
+    return torch.where(coins(focus_share, generators), focused, evenly)
 
 
 def linear_x0(noisy: Tensor, alphas: Tensor, latents: Tensor) -> Tensor:

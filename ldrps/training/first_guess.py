@@ -33,6 +33,7 @@ class FirstGuessTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``first_guess``.
+        seed: See `Training`.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class FirstGuessTraining(Training):
         weight_decay: float = 1e-4,
         warmup_steps: int = 300,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.degradation = degradation
         self.ordinary_weight = ordinary_weight
         self.presence_weight = presence_weight
@@ -92,8 +94,7 @@ class FirstGuessTraining(Training):
             ("ordinary_false_alarms", ~has_haze & ~has_light, (guess.presence.amax(dim=1) > 0).float()),
             ("missed", has_haze | has_light, (guess.presence.amax(dim=1) < 0).float()),
         ):
-            if count := int(rows.sum()):
-                self.log(f"val/{name}", values[rows].mean(), batch_size=count, prog_bar=name.endswith("_db"))
+            self._log_rows(f"val/{name}", values, rows, prog_bar=name.endswith("_db"))
         if batch_idx == 0:
             self._save_samples(torch.stack([degraded[:12], restored[:12], target[:12]]))
 
@@ -104,11 +105,7 @@ class FirstGuessTraining(Training):
     @torch.no_grad()
     def _damage(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor, Tensor]:
         """Small clean copies, degraded photos, and whether light and air are wrong, shape (B, 2)."""
-        parameters = self.degradation.sample_parameters(generators)
-        # Half precision would show in dark photos, and damage mixes precisions.
-        with torch.autocast(images.device.type, enabled=False):
-            degraded = self.degradation.degrade(images, parameters)
-        words = self.degradation.words(parameters)
+        degraded, words = self._damaged(self.degradation, images, generators)
         present = [[not LIGHT.isdisjoint(own), not HAZE.isdisjoint(own)] for own in words]
         return self.network.reduce(images), degraded, torch.tensor(present, device=images.device)
 

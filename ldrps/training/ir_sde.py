@@ -9,7 +9,7 @@ from torch import Tensor
 
 from degradations.base import Degradation, eight_bit
 from degradations.drawing import Generators, coins, generators_for, integers
-from ldrps.training.base import Training
+from ldrps.training.base import Training, normal
 from ldrps.training.first_guess import decibels
 from modules.networks.da_clip import load_da_clip
 from modules.networks.restoration_network import RestorationNetwork
@@ -48,8 +48,7 @@ class IRSDETraining(Training):
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``ir_sde``.
         initial_dir: Folder of an IR-SDE whose weights `network` goes on from; None starts anew.
-        seed: Seed of damage and noise. They depend on it and the number of the step, so that an interrupted training
-            goes on with what it would have drawn.
+        seed: See `Training`.
 
     Raises:
         ValueError: If network and `da_clip` do not go together, or `initial_dir` holds another network.
@@ -76,7 +75,7 @@ class IRSDETraining(Training):
         initial_dir: str | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         if (network.embedding_dim is None) != (da_clip is None):
             raise ValueError(
                 f"da_clip={da_clip!r} and the network's embedding_dim={network.embedding_dim} do not go together: "
@@ -92,7 +91,6 @@ class IRSDETraining(Training):
         self.last_share = last_share
         self.da_clip = da_clip
         self.embedding_dropout = embedding_dropout
-        self.seed = seed
         # Frozen, so it is no submodule: checkpoints and averages leave it out.
         self._frozen: list[torch.nn.Module] = []
 
@@ -114,10 +112,10 @@ class IRSDETraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Distance to what the objective asks for."""
-        generators = self._step_generators(len(batch["image"]))
+        generators = self._generators(len(batch["image"]))
         target, mu, _ = self._damage(batch["image"], generators)
         timesteps = self.draw_timesteps(generators)
-        noise = torch.stack([torch.randn(mu.shape[1:], generator=generator) for generator in generators]).to(mu)
+        noise = normal(mu.shape[1:], generators).to(mu)
         kept = (~coins(self.embedding_dropout, generators)).to(mu)[:, None]
         noisy = self.scheduler.add_noise(target, noise, timesteps, mu)
         output = self.network(noisy, mu, timesteps.to(mu), *self._embed(mu, kept)).float()
@@ -157,14 +155,17 @@ class IRSDETraining(Training):
         target, mu, words = self._damage(batch["image"], generators)
         restored = self._sample(mu, generators, 1)
         before, after = decibels(mu, target).clamp(max=50), decibels(restored, target).clamp(max=50)
-        self.log_dict({"val/psnr_db": after.mean(), "val/input_db": before.mean()}, prog_bar=True, batch_size=size)
+        figures = {"val/psnr_db": after.mean(), "val/input_db": before.mean()}
+        self.log_dict(figures, prog_bar=True, batch_size=size, sync_dist=True)
         kinds = [own[0].replace(" ", "_") if len(own) == 1 else "mixed" if own else "clean" for own in words]
         for kind in set(kinds):
             rows = torch.tensor([own == kind for own in kinds], device=mu.device)
+            # Each process its own: others may have no such photo, and would be waited for for ever.
             self.log(f"val/gain_{kind}_db", (after - before)[rows].mean(), batch_size=int(rows.sum()))
         if batch_idx == 0:
             sampled = self._sample(mu[:8], generators[:8], VALIDATION_STEPS)
-            self.log(f"val/psnr_{VALIDATION_STEPS}_steps_db", decibels(sampled, target[:8]).mean(), batch_size=8)
+            reached = decibels(sampled, target[:8]).mean()
+            self.log(f"val/psnr_{VALIDATION_STEPS}_steps_db", reached, batch_size=8, sync_dist=True)
             self._save_samples(torch.stack([mu[:8], restored[:8], sampled, target[:8]]))
 
     def export(self, folder: Path) -> None:
@@ -177,19 +178,11 @@ class IRSDETraining(Training):
         drawn = integers((1, last), generators)
         return torch.where(coins(self.last_share, generators), last, drawn)
 
-    def _step_generators(self, count: int) -> list[torch.Generator]:
-        step = self.trainer.fit_loop.epoch_loop.total_batch_idx * self.trainer.world_size + self.trainer.global_rank
-        return generators_for(self.seed, range(step * count, (step + 1) * count))
-
-    @torch.no_grad()
     def _damage(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor, list[tuple[str, ...]]]:
         """Clean photos, their damaged copies with 8-bit values, and the words of the damage."""
-        # Damage mixes precisions, and half of it would show.
-        with torch.autocast(images.device.type, enabled=False):
-            target = images if self.ordinary is None else self.ordinary(images, generators)
-            parameters = self.degradation.sample_parameters(generators)
-            degraded = eight_bit(self.degradation.degrade(target, parameters).clamp(0, 1))
-        return target, degraded, self.degradation.words(parameters)
+        target = images if self.ordinary is None else self._damaged(self.ordinary, images, generators)[0]
+        degraded, words = self._damaged(self.degradation, target, generators)
+        return target, eight_bit(degraded.clamp(0, 1)), words
 
     @torch.no_grad()
     def _embed(self, degraded: Tensor, kept: Tensor | float = 1.0) -> Embeddings:

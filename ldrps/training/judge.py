@@ -1,5 +1,6 @@
 """Training of the judge of what was undone."""
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,11 +51,16 @@ class JudgeTraining(Training):
         hidden_dim: See `Judge`.
         choice_weight: Weight of the loss of the choice, beside that of the PSNR, both in units of 10 dB.
         temperature_db: Difference of two answers in dB at which the higher is taken e times as often in training.
-        num_remembered: Batches that a step learns from, drawn from all that were seen.
+        num_remembered: Batches that a step learns from, drawn from those that are kept.
         learning_rate: See `Training`.
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``judge``.
+        seed: See `Training`.
+        num_kept: Batches whose examples are kept, in the memory of the computer; of more, the oldest are forgotten.
+
+    Raises:
+        ValueError: If `num_kept` is not positive.
     """
 
     def __init__(
@@ -70,8 +76,12 @@ class JudgeTraining(Training):
         weight_decay: float = 1e-2,
         warmup_steps: int = 100,
         export_dir: str | None = None,
+        seed: int = 0,
+        num_kept: int = 2000,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
+        if num_kept < 1:
+            raise ValueError(f"num_kept={num_kept} keeps nothing to learn from: give 1 or more")
         self.degradation = degradation
         # Plain lists and files, so that what is not trained here is not in the checkpoints.
         self.candidates = list(candidates)
@@ -80,7 +90,7 @@ class JudgeTraining(Training):
         self.choice_weight = choice_weight
         self.temperature_db = temperature_db
         self.num_remembered = num_remembered
-        self.memory: list[Examples] = []
+        self.memory: deque[Examples] = deque(maxlen=num_kept)
 
     def configure_model(self) -> None:
         """Read the first guess, and build the judge for its features."""
@@ -92,10 +102,13 @@ class JudgeTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Error of the answers, and what the choice they lead to loses."""
-        self.memory.append(self._examples(batch["image"], self._generators(len(batch["image"]))))
-        drawn = [self.memory[number] for number in torch.randint(len(self.memory), (self.num_remembered,))]
+        generators = self._generators(len(batch["image"]))
+        self.memory.append(Examples(*(values.cpu() for values in self._examples(batch["image"], generators))))
+        numbers = torch.randint(len(self.memory), (self.num_remembered,), generator=generators[0])
+        drawn = [self.memory[number] for number in numbers]
         features, decibels = (
-            torch.cat([getattr(examples, name) for examples in drawn]) for name in ("features", "decibels")
+            torch.cat([getattr(examples, name) for examples in drawn]).to(self.device)
+            for name in ("features", "decibels")
         )
         answers = self._judge(features)
         error = F.smooth_l1_loss(answers / 10, decibels / 10, beta=0.3)
@@ -114,15 +127,11 @@ class JudgeTraining(Training):
         chosen = likeliest(self._judge(features).T)
         reached = decibels.gather(0, chosen[None])[0]
         for kind, rows in (("damaged", ~ordinary), ("ordinary", ordinary)):
-            if not (count := int(rows.sum())):
-                continue
             figures = {"chosen": reached, "hindsight": decibels.amax(dim=0)}
             figures |= {f"candidate_{number}": own for number, own in enumerate(decibels)}
             for name, values in figures.items():
-                self.log(f"val/{kind}_{name}_db", values[rows].mean(), batch_size=count, prog_bar=name == "chosen")
-        if count := int(ordinary.sum()):
-            harmed = (decibels[0] - reached > 0.5)[ordinary].float().mean()
-            self.log("val/ordinary_harmed", harmed, batch_size=count, prog_bar=True)
+                self._log_rows(f"val/{kind}_{name}_db", values, rows, prog_bar=name == "chosen")
+        self._log_rows("val/ordinary_harmed", (decibels[0] - reached > 0.5).float(), ordinary, prog_bar=True)
 
     def export(self, folder: Path) -> None:
         """Write ``judge`` in half precision."""
@@ -138,11 +147,11 @@ class JudgeTraining(Training):
     @torch.no_grad()
     def _examples(self, images: Tensor, generators: Generators) -> Examples:
         """Damage photos, and let every candidate undo what it takes for the damage."""
-        parameters = self.degradation.sample_parameters(generators)
+        degraded, words = self._damaged(self.degradation, images, generators)
+        degraded = eight_bit(degraded)
+        eyes = self.eyes[0].to(images.device)
         # The statistics of the rules, and dark photos, do not bear half precision.
         with torch.autocast(images.device.type, enabled=False):
-            [eyes] = self.eyes
-            degraded = eight_bit(self.degradation.degrade(images, parameters))
             features, decibels = [], []
             for candidate in self.candidates:
                 candidate.begin(degraded, generators)
@@ -150,6 +159,7 @@ class JudgeTraining(Training):
                 error = (eyes.reduce(undone) - eyes.reduce(images)).square().mean(dim=(1, 2, 3))
                 features.append(eyes.features(undone))
                 decibels.append((-10 * error.clamp(min=1e-9).log10()).clamp(WORST_DB, BEST_DB))
-        words = self.degradation.words(parameters)
         ordinary = [LIGHT.isdisjoint(own) and HAZE.isdisjoint(own) for own in words]
-        return Examples(torch.stack(features, dim=1), torch.stack(decibels, dim=1), torch.tensor(ordinary))
+        return Examples(
+            torch.stack(features, dim=1), torch.stack(decibels, dim=1), torch.tensor(ordinary, device=images.device)
+        )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from degradations.base import Degradation, eight_bit
 from degradations.drawing import Generators, generators_for
-from ldrps.training.base import Training
+from ldrps.training.base import Training, normal
 from modules.networks.noise_share import NoiseShare
 from modules.noise_level import noise_level
 from modules.outputs.photo_noise import levels_of
@@ -34,6 +34,7 @@ class NoiseShareTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``noise_share``.
+        seed: See `Training`.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class NoiseShareTraining(Training):
         weight_decay: float = 1e-2,
         warmup_steps: int = 100,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.ordinary = ordinary
         self.noise = noise
         self.jitter = jitter
@@ -55,8 +57,9 @@ class NoiseShareTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy of the share of noise."""
-        levels, share = self._examples(batch["image"], self._generators(len(batch["image"])))
-        jitter = (self.jitter * torch.randn_like(levels)).exp()
+        generators = self._generators(len(batch["image"]))
+        levels, share = self._examples(batch["image"], generators)
+        jitter = (self.jitter * normal(levels.shape[1:], generators * 2).to(levels)).exp()
         error = F.binary_cross_entropy_with_logits(self.network(levels * jitter), share, reduction="none")
         loss = (error * (levels[..., 0] > HEARD)).mean()
         self.log("train/loss", loss, prog_bar=True)
@@ -78,8 +81,7 @@ class NoiseShareTraining(Training):
             ("found_above_12", true_level > 12),
         ):
             is_called_noise = (found > 0.5) & (level > 3 / 255)
-            if count := int(rows.sum()):
-                self.log(f"val/{name}", is_called_noise[rows].float().mean(), batch_size=count, prog_bar=True)
+            self._log_rows(f"val/{name}", is_called_noise.float(), rows, prog_bar=True)
 
     def export(self, folder: Path) -> None:
         """Write ``noise_share`` in half precision."""
@@ -89,9 +91,11 @@ class NoiseShareTraining(Training):
     def _examples(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
         """Levels, shape (2 B, C, L), and shares, shape (2 B, C), of photos without noise, then with it."""
         opponent = images.new_tensor(OPPONENT)
-        clean = eight_bit(self.ordinary(images, generators))
-        noisy = eight_bit(self.noise(clean, generators))
-        levels = torch.cat([levels_of(rotated(each, opponent)) for each in (clean, noisy)])
-        added = noise_level(rotated(noisy - clean, opponent))[..., 0, 0]
+        clean = eight_bit(self._damaged(self.ordinary, images, generators)[0])
+        noisy = eight_bit(self._damaged(self.noise, clean, generators)[0])
+        # Half precision rounds as coarsely as faint noise is strong.
+        with torch.autocast(images.device.type, enabled=False):
+            levels = torch.cat([levels_of(rotated(each, opponent)) for each in (clean, noisy)])
+            added = noise_level(rotated(noisy - clean, opponent))[..., 0, 0]
         share = (added / levels[len(clean) :, :, 0].clamp(min=1e-6)).clamp(max=1)
         return levels, torch.cat([torch.zeros_like(share), share])

@@ -38,6 +38,7 @@ class PixelDenoiserTraining(Training):
         export_dir: Folder that receives ``pixel_denoiser``.
         initial_dir: Folder of a `PixelDenoiser` to go on from, which then also gives widths and blocks; None starts
             anew.
+        seed: See `Training`.
 
     Raises:
         ValueError: If `initial_dir` holds none.
@@ -60,8 +61,9 @@ class PixelDenoiserTraining(Training):
         warmup_steps: int = 300,
         export_dir: str | None = None,
         initial_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.max_sigma = max_sigma
         self.correlated_share = correlated_share
         self.varying_share = varying_share
@@ -91,7 +93,8 @@ class PixelDenoiserTraining(Training):
         cases["mixed"] = self.draw(image, generators)
         for name, (level, noise) in cases.items():
             denoised = self.network(image + level * noise, level).float().clamp(0, 1)
-            self.log(f"val/{name}_db", decibels(denoised, image).mean(), prog_bar=True, batch_size=size)
+            psnr = decibels(denoised, image).mean()
+            self.log(f"val/{name}_db", psnr, prog_bar=True, batch_size=size, sync_dist=True)
             if batch_idx == 0 and name == "white_50":
                 self._save_samples(torch.stack([(image + level * noise).clamp(0, 1)[:8], denoised[:8], image[:8]]))
 
@@ -101,7 +104,9 @@ class PixelDenoiserTraining(Training):
 
     def draw(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
         """Draw levels, shape (B, 3, H, W), and noise of unit variance, shape (B, 3, H, W), for images."""
-        drawn = [self._draw_one(images.shape[1:], generator) for generator in generators]
+        # Correlated by a convolution, which half precision would round.
+        with torch.autocast("cpu", enabled=False):
+            drawn = [self._draw_one(images.shape[1:], generator) for generator in generators]
         level, noise = (torch.stack(rows).to(images) for rows in zip(*drawn, strict=True))
         return level, noise
 

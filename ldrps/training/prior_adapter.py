@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.base import Degradation
-from degradations.drawing import generators_for
-from ldrps.training.base import Training
+from degradations.drawing import Generators, coins, generators_for, uniform
+from ldrps.training.base import Training, normal
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.networks.da_clip import load_da_clip
 from modules.networks.prior_adapter import PriorAdapter
@@ -34,6 +34,7 @@ class PriorAdapterTraining(Training):
         weight_decay: See `Training`.
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``prior_adapter``.
+        seed: See `Training`.
 
     References:
         Ye et al. 2023, IP-Adapter, Sec. 3.2, with the tokens beside those of the text.
@@ -51,8 +52,9 @@ class PriorAdapterTraining(Training):
         weight_decay: float = 0.01,
         warmup_steps: int = 100,
         export_dir: str | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir)
+        super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
         self.strict_loading = False
         self.backbone = backbone
         self.degradation = degradation
@@ -76,11 +78,13 @@ class PriorAdapterTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Squared error of the denoiser's output."""
-        size = len(batch["caption"])
-        kept = (torch.rand(size) >= self.caption_dropout).tolist()
-        captions = [caption if keep else "" for caption, keep in zip(batch["caption"], kept, strict=True)]
-        tokens = self.adapter(self._embed(batch["image"], self._generators(size)))
-        loss = self._loss(batch["image"], captions, tokens, torch.rand(size))
+        generators = self._generators(len(batch["caption"]))
+        dropped = coins(self.caption_dropout, generators).tolist()
+        captions = ["" if drop else caption for caption, drop in zip(batch["caption"], dropped, strict=True)]
+        tokens = self.adapter(self._embed(batch["image"], generators))
+        levels = uniform((0, 1), generators)
+        noise = normal(self.backbone.latent_shape(batch["image"]), generators)
+        loss = self._loss(batch["image"], captions, tokens, levels, noise)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -91,11 +95,10 @@ class PriorAdapterTraining(Training):
         tokens = self.adapter(
             self._embed(batch["image"], generators_for(0, range(batch_idx * size, (batch_idx + 1) * size)))
         )
-        state = torch.get_rng_state()
+        noise = torch.randn(size, *self.backbone.latent_shape(batch["image"]))
         for name, own in (("val/loss", tokens), ("val/loss_without_tokens", torch.zeros_like(tokens))):
-            torch.set_rng_state(state)
-            loss = self._loss(batch["image"], [""] * size, own, levels)
-            self.log(name, loss, prog_bar=True, batch_size=size)
+            loss = self._loss(batch["image"], [""] * size, own, levels, noise)
+            self.log(name, loss, prog_bar=True, batch_size=size, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what is frozen: it lies where it was read from, and may be gigabytes."""
@@ -108,15 +111,16 @@ class PriorAdapterTraining(Training):
         self.adapter.half().save_pretrained(folder / "prior_adapter")
 
     @torch.no_grad()
-    def _embed(self, images: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        content, _ = self.network(self.degradation(images, generators))
+    def _embed(self, images: Tensor, generators: Generators) -> Tensor:
+        degraded, _ = self._damaged(self.degradation, images, generators)
+        content, _ = self.network(degraded)
         return content
 
-    def _loss(self, images: Tensor, captions: Sequence[str], tokens: Tensor, levels: Tensor) -> Tensor:
+    def _loss(self, images: Tensor, captions: Sequence[str], tokens: Tensor, levels: Tensor, noise: Tensor) -> Tensor:
         backbone = self.backbone
         with torch.no_grad():
             latents = backbone.encode(images)
-            noise = torch.randn(latents.shape).to(latents)
+            noise = noise.to(latents)
             timesteps = (levels * (backbone.num_train_timesteps - 1)).long().to(latents.device)
             noisy = backbone.scheduler.add_noise(latents, noise, timesteps)
             velocity = backbone.scheduler.get_velocity(latents, noise, timesteps)

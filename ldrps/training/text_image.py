@@ -1,7 +1,6 @@
 """Training of the embedded text-image model."""
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,15 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 from ldrps.training.base import Training
+from ldrps.training.contrastive import caption_loss, caption_numbers
 from ldrps.training.tokenizer import tokenize, train_tokenizer
 
 
 class TextImageTraining(Training):
     """Trains a small CLIP on captioned photos (symmetric contrastive loss).
 
-    Captions that occur twice in a batch ("a photo of a dog") are no negatives of each other: the target of a row is
-    spread evenly over the equal captions.
+    Captions that occur twice in a batch ("a photo of a dog") are no negatives of each other, in whichever process; see
+    `caption_loss`.
 
     Args:
         hidden_size: Width of both towers.
@@ -82,35 +82,31 @@ class TextImageTraining(Training):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Contrastive loss of one batch."""
-        loss = self._contrastive_loss(self._similarity(batch), batch["caption"])
+        seen = self._look(batch)
+        numbers = caption_numbers(batch["caption"])
+        loss = caption_loss(seen.image_embeds, seen.text_embeds, numbers, self.clip.logit_scale.exp())
         self.log("train/contrastive", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Share of held-out photos whose own caption ranks first in their batch, equal captions counted as hits."""
-        similarity = self._similarity(batch)
+        similarity = self._look(batch).logits_per_image
         captions = batch["caption"]
         best = similarity.argmax(dim=1).tolist()
         hits = [captions[row] == captions[column] for row, column in enumerate(best)]
-        self.log("val/retrieval", sum(hits) / len(hits), prog_bar=True, batch_size=len(hits))
-        self.log("val/chance", 1 / len(set(captions)), batch_size=len(hits))
+        self.log("val/retrieval", sum(hits) / len(hits), prog_bar=True, batch_size=len(hits), sync_dist=True)
+        self.log("val/chance", 1 / len(set(captions)), batch_size=len(hits), sync_dist=True)
 
     def export(self, folder: Path) -> None:
         """Write both towers with their projections, and the tokenizer, where pipelines look for them."""
         export_towers(self.clip, folder)
         self.tokenizer.save_pretrained(folder / "tokenizer")
 
-    def _similarity(self, batch: dict[str, Any]) -> Tensor:
+    def _look(self, batch: dict[str, Any]) -> Any:
+        """What CLIP says of photos and their captions."""
         tokens = tokenize(self.tokenizer, batch["caption"], self.device)
         pixels = F.interpolate(batch["image"], size=self.image_size, mode="area") * 2 - 1
-        return self.clip(input_ids=tokens, pixel_values=pixels).logits_per_image.float()
-
-    def _contrastive_loss(self, similarity: Tensor, captions: Sequence[str]) -> Tensor:
-        index = {caption: number for number, caption in enumerate(dict.fromkeys(captions))}
-        labels = torch.tensor([index[caption] for caption in captions], device=similarity.device)
-        same = (labels[:, None] == labels[None, :]).float()
-        target = same / same.sum(dim=1, keepdim=True)
-        return (F.cross_entropy(similarity, target) + F.cross_entropy(similarity.T, target)) / 2
+        return self.clip(input_ids=tokens, pixel_values=pixels)
 
 
 def export_towers(clip: CLIPModel, folder: Path) -> None:

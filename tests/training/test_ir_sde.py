@@ -85,7 +85,7 @@ def test_either_network_learns(pictures, make_network, prediction_type):
         make_network(), prediction_type, objective="x0" if prediction_type == "sample" else "noise"
     )
     training.log = lambda *arguments, **settings: None
-    training._step_generators = lambda count: generators(*range(count))
+    training._generators = lambda count: generators(*range(count))
     optimizer = torch.optim.Adam(training.parameters(), lr=2e-3)
     losses = []
     for _ in range(40):

@@ -1,6 +1,7 @@
 """The judge of what was undone: its examples, its training, its weights."""
 
 import shutil
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -48,6 +49,41 @@ def test_the_right_candidate_has_the_highest_psnr(training, pictures):
 
 def test_only_the_judge_is_trained_and_kept(training):
     assert {name.split(".")[0] for name in training.state_dict()} == {"network"}
+
+
+@pytest.fixture
+def blind():
+    """A training on another device than the CPU, which any machine has."""
+    made = JudgeTraining(LowLight((2, 2), (1, 1)), [Identity()], str(MINI / "first_guess"), num_kept=3)
+    made.configure_model()
+    return made.to("meta")
+
+
+def test_the_first_guess_follows_the_photos_to_their_device(blind, pictures, monkeypatch):
+    # This device knows no autocast, not even to switch it off.
+    monkeypatch.setattr(torch, "autocast", lambda *arguments, **settings: nullcontext())
+    examples = blind._examples(pictures.to("meta"), generators(0, 1, 2, 3))
+    assert [values.device.type for values in examples] == ["meta"] * 3
+
+
+def test_the_latest_batches_are_remembered_on_the_cpu(training, pictures):
+    made = JudgeTraining(training.degradation, training.candidates, training.first_guess, num_kept=3)
+    made.configure_model()
+    made.log = lambda *arguments, **settings: None
+    seen = []
+    for number in range(5):
+        made._generators = lambda count, number=number: generators(*range(number, number + count))
+        made.training_step({"image": pictures}, 0)
+        seen.append(made._examples(pictures, made._generators(4)).features)
+    assert len(made.memory) == 3
+    for kept, features in zip(made.memory, seen[2:], strict=True):
+        assert torch.equal(kept.features, features)
+        assert {values.device.type for values in kept} == {"cpu"}
+
+
+def test_to_keep_nothing_is_refused():
+    with pytest.raises(ValueError, match="num_kept=0 keeps nothing to learn from"):
+        JudgeTraining(LowLight((2, 2), (1, 1)), [Identity()], "", num_kept=0)
 
 
 def test_photos_and_candidates_are_judged_one_by_one():

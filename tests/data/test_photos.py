@@ -1,0 +1,93 @@
+"""Training photos are read as photos that are restored are, in 8 bits."""
+
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from skimage import data as skimage_data
+
+from ldrps.data.image_files import read_picture
+from ldrps.data.photos import Photos
+
+SRGB = ImageCms.createProfile("sRGB")
+
+
+def shard_of(tmp_path, name, content):
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return tmp_path / "photos.tar"
+
+
+def in_shard(tmp_path, name, content):
+    """A picture as `Photos` decodes it from a shard, shape (H, W, 3)."""
+    return Photos([str(shard_of(tmp_path, name, content))])._decode(0)
+
+
+def encoded(image, kind, **settings):
+    stream = io.BytesIO()
+    image.save(stream, format=kind, **settings)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def photo():
+    return Image.fromarray(skimage_data.coffee()).resize((30, 20))
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+def test_eight_bit_jpegs_are_read_as_ever(tmp_path, photo):
+    content = encoded(photo, "JPEG", quality=80)
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert np.array_equal(in_shard(tmp_path, "0.jpg", content), expected)
+
+
+def test_sixteen_bit_grey_keeps_its_range(tmp_path):
+    grey = np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16)
+    pixels = in_shard(tmp_path, "0.png", encoded(Image.fromarray(grey), "PNG"))
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels[..., 1], (grey / 65535 * 255).round())
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_exif_orientation_is_applied(tmp_path, photo, kind):
+    name = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[kind]
+    plain, own = (encoded(photo, name, exif=exif) for exif in (Image.Exif(), turned()))
+    expected = np.rot90(np.asarray(Image.open(io.BytesIO(plain)).convert("RGB")), -1)
+    assert np.array_equal(in_shard(tmp_path, f"0.{kind}", own), expected)
+
+
+def modes(photo):
+    rgba = photo.copy()
+    rgba.putalpha(120)
+    sixteen = Image.fromarray(np.linspace(0, 65535, 600).reshape(20, 30).astype(np.uint16))
+    return {
+        "rgb.png": encoded(photo, "PNG"),
+        "rgba.png": encoded(rgba, "PNG"),
+        "grey.jpg": encoded(photo.convert("L"), "JPEG"),
+        "palette.png": encoded(photo.convert("P"), "PNG"),
+        "cmyk.jpg": encoded(photo.convert("CMYK"), "JPEG"),
+        "sixteen.tif": encoded(sixteen, "TIFF"),
+        "float.tif": encoded(Image.fromarray(np.linspace(0, 1, 600).reshape(20, 30).astype(np.float32)), "TIFF"),
+        "profile.jpg": encoded(photo, "JPEG", icc_profile=ImageCms.ImageCmsProfile(SRGB).tobytes()),
+        "broken.png": encoded(photo, "PNG", icc_profile=b"no profile"),
+        "turned.jpg": encoded(photo, "JPEG", exif=turned()),
+    }
+
+
+@pytest.mark.parametrize("name", modes(Image.new("RGB", (30, 20))))
+def test_any_kind_is_read_as_it_is_for_restoration(tmp_path, photo, name):
+    content = modes(photo)[name]
+    (tmp_path / name).write_bytes(content)
+    restored = read_picture(tmp_path / name).image.permute(1, 2, 0)
+    pixels = torch.from_numpy(in_shard(tmp_path, name, content).copy())
+    torch.testing.assert_close(pixels / 255, restored, atol=0.5001 / 255, rtol=0)
