@@ -39,6 +39,13 @@ def dark_and_ordinary(pictures):
     return torch.stack([pictures[0], pictures[1] * 0.15, pictures[2]])
 
 
+def test_the_method_says_what_it_undid(explaining, dark_and_ordinary):
+    explaining.restore(dark_and_ordinary, [None] * 3)
+    assert explaining.remarks[0] == explaining.remarks[2] == ""
+    assert explaining.remarks[1].startswith("undone: light that was ")
+    assert explaining.remarks[1].endswith(" stops too dark")
+
+
 def test_each_image_goes_its_own_way(auto, explaining, dark_and_ordinary):
     restored = auto.restore(dark_and_ordinary, [None] * 3)
     explained = explaining.explain(dark_and_ordinary[1:2])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
 from ldrps.methods.economies import Economy
+from ldrps.methods.found import what_changed
 from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.colorization import Colorization
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerFactory
@@ -185,6 +186,9 @@ class LDRPS(Restorer):
             return lambda images: self._undo(images, window, size)
 
         restored = self.output.in_windows(decoded, seen, undo_at, self.backbone.windows.side_px).clamp(0, 1)
+        if not self.alignment.leaves_open:
+            found = what_changed(degraded, self._undo_in_windows(degraded, size))
+            self.remarks = [f"undone: {words}" if words else "" for words in found]
         if self.strength is not None:
             restored = self.strength(restored, seen)
         if self.colorization is not None and self.colorization.is_wanted(restored):
