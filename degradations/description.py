@@ -94,13 +94,20 @@ def _check(description: object) -> None:
 def _find(class_path: str) -> type[Degradation]:
     module_name, _, name = class_path.rpartition(".")
     try:
-        kind = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError, TypeError):
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError, TypeError) as error:
+        reason = f": {error}" if isinstance(error, ImportError) else ""
         known = operators()
         short = {path.rpartition(".")[2]: path for path in known}
         hint = nearest(class_path, known) or nearest(name or class_path, short)
-        hint = hint or f"; there are {', '.join(short)}"
-        raise ValueError(f"degradation {class_path!r} does not exist{hint}") from None
+        hint = hint or ("" if reason else f"; there are {', '.join(short)}")
+        raise ValueError(f"degradation {class_path!r} does not exist{reason}{hint}") from None
+    kind = getattr(module, name, None)
+    if kind is None:
+        own = [other for other, value in vars(module).items() if inspect.isclass(value) and issubclass(value, Degradation)]
+        reason = f": {module_name} has no {name!r}"
+        hint = nearest(name, own) or nearest(class_path, operators())
+        raise ValueError(f"degradation {class_path!r} does not exist{reason}{hint}")
     if not (inspect.isclass(kind) and issubclass(kind, Degradation)) or inspect.isabstract(kind):
         raise ValueError(f"{class_path} is no degradation: give a subclass of degradations.base.Degradation")
     return kind

@@ -1,5 +1,6 @@
 """The `ldrps` command: dispatches to ldrps/commands, nothing else."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -59,6 +60,9 @@ LIGHTNING = ("fit", "validate", "predict")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 all done, 1 something failed, 2 wrong use or input."""
+    # Classes of one's own are named by their path from the folder one works in; the installed script does not look there.
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.append(os.getcwd())
     verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["help"]
     if verb in {"-h", "--help", "help"}:
         sys.stdout.write(SUMMARY)
