@@ -104,10 +104,10 @@ def _find(class_path: str) -> type[Degradation]:
         raise ValueError(f"degradation {class_path!r} does not exist{reason}{hint}") from None
     kind = getattr(module, name, None)
     if kind is None:
-        own = [other for other, value in vars(module).items() if inspect.isclass(value) and issubclass(value, Degradation)]
-        reason = f": {module_name} has no {name!r}"
+        classes = [value for value in vars(module).values() if inspect.isclass(value)]
+        own = [other.__name__ for other in classes if issubclass(other, Degradation) and not inspect.isabstract(other)]
         hint = nearest(name, own) or nearest(class_path, operators())
-        raise ValueError(f"degradation {class_path!r} does not exist{reason}{hint}")
+        raise ValueError(f"degradation {class_path!r} does not exist: {module_name} has no {name!r}{hint}")
     if not (inspect.isclass(kind) and issubclass(kind, Degradation)) or inspect.isabstract(kind):
         raise ValueError(f"{class_path} is no degradation: give a subclass of degradations.base.Degradation")
     return kind

@@ -1,5 +1,6 @@
 """Lightning's own verbs: fit, validate, test, predict."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -8,14 +9,27 @@ if TYPE_CHECKING:
 
 WHEN_INTERRUPTED = "interrupted; what was finished so far is kept"
 
+OF_THE_WRITER = {
+    "--output": "--writer.output",
+    "--overwrite": "--writer.overwrite true",
+    "--resume": "--writer.resume true",
+}
+"""What the everyday options that remedies name are called for `ldrps predict`, which has none of them."""
+
 
 def run(verb: str, arguments: Sequence[str]) -> int:
     """Run one of Lightning's verbs and return its exit code; ``--config`` takes names of presets."""
     from ldrps.configuration.arguments import split_configs
     from ldrps.configuration.layers import read_presets
 
+    from ldrps.configuration.purposes import RESTORING, TRAINING, check_purpose
+
     configs, others = split_configs(arguments)
-    return run_verb(verb, lambda: read_presets(configs), others)
+    check_purpose(configs, RESTORING if verb == "predict" else TRAINING, verb)
+    try:
+        return run_verb(verb, lambda: read_presets(configs), others)
+    except ValueError as error:
+        raise ValueError(re.sub(r"(?<!\S)--\w+", lambda option: OF_THE_WRITER.get(option[0], option[0]), str(error))) from error
 
 
 def run_verb(verb: str, settings: Callable[[], "Settings"], changes: Sequence[str]) -> int:

@@ -1,11 +1,15 @@
 """Settings in layers: presets that inherit, several files, the options of a verb; each says only what differs."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from degradations.nearest import nearest
 from ldrps.data.moved import with_current_names
 from ldrps.data.shipped import preset_folder
+
+LOGGER = logging.getLogger("ldrps.config")
 
 Settings = dict[str, Any]
 """Nested settings, as a YAML file holds them."""
@@ -25,7 +29,7 @@ def find_preset(name: str, beside: Path | None = None) -> Path:
         beside: Folder in which a relative path may also lie.
 
     Raises:
-        ValueError: If there is neither; the message lists the presets.
+        ValueError: If there is neither; the message names the nearest preset and lists those of its kind.
 
     Example:
         >>> find_preset("blind").name
@@ -41,9 +45,21 @@ def find_preset(name: str, beside: Path | None = None) -> Path:
     for candidate in (folder / f"{name}.yaml", *kinds):
         if candidate.is_file():
             return candidate
-    kind = f"{path.parent}/*.yaml" if (folder / path.parent).is_dir() and path.parent != Path() else "*/*.yaml"
-    names = sorted(str(preset.relative_to(folder).with_suffix("")) for preset in folder.glob(kind))
-    raise ValueError(f"config {name!r} is neither a file nor a preset; presets are: {', '.join(names)}")
+    raise ValueError(f"config {name!r} is neither a file nor a preset{presets_like(path)}")
+
+
+def presets_like(name: Path) -> str:
+    """The preset that a wrong name comes nearest to, and the others of its kind, to be put behind a sentence."""
+    folder = preset_folder()
+    names = sorted(preset.relative_to(folder).with_suffix("") for preset in folder.glob("*/*.yaml"))
+    if (folder / name.parent).is_dir() and name.parent != Path():
+        listed = [str(preset) for preset in names if preset.parent == name.parent]
+        near = nearest(str(name), listed)
+    else:
+        # What has no folder is meant for restoring, or is at least near to a name of another kind.
+        listed = [preset.name for preset in names if preset.parent == Path("restore")]
+        near = nearest(str(name), listed) or nearest(str(name), [preset.name for preset in names])
+    return f"{near} (presets are {', '.join(listed)})"
 
 
 def read_preset(name: str) -> Settings:
@@ -103,12 +119,20 @@ def with_parts(value: Any, inside: tuple[Path, ...]) -> Any:
 def read_presets(names: Iterable[str]) -> Settings:
     """Read several presets or files; where they differ, later ones count.
 
+    One that inherits says everything that its base says. If that undoes an earlier one, it is told in one line.
+
     Raises:
         ValueError: See `read_preset`, and where two contradict each other.
     """
     settings: Settings = {}
+    earlier: dict[Path, str] = {}
     for name in names:
         settings = merged(settings, read_preset(name), name)
+        line = [path.resolve() for path in line_of(find_preset(name))]
+        undone = [first for path, first in earlier.items() if path not in line]
+        if len(line) > 1 and undone:
+            LOGGER.warning("config: %s inherits %s, which undoes what %s says", name, line[1].stem, undone[-1])
+        earlier |= dict.fromkeys(line, name)
     return settings
 
 

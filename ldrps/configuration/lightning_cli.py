@@ -18,6 +18,7 @@ from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
 from ldrps.configuration.arguments import one_each
 from ldrps.configuration.devices import check_devices
+from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
 from ldrps.configuration.kept_settings import SettingsBesideOutputs
@@ -190,6 +191,7 @@ def run(
         KeyboardInterrupt: If the user stopped the run.
     """
     settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
+    settings, arguments = hand_down(settings, with_priors(arguments))
     try:
         made = command_line(
             LightningModule,
@@ -205,7 +207,7 @@ def run(
             parser_kwargs={"parser_mode": "omegaconf+", "exit_on_error": False}
             | {verb: {"parser_mode": "omegaconf+", "exit_on_error": False} for verb in CommandLine.subcommands()},
             # The parser takes a whole configuration as text, and resolves it together with the changes.
-            args=[verb, "--config", json.dumps(settings, ensure_ascii=False), *with_priors(arguments)],
+            args=[verb, "--config", json.dumps(settings, ensure_ascii=False), *arguments],
         )
     except (KeyboardInterrupt, SystemExit) as error:
         if isinstance(error, SystemExit) and error.code in (0, None):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.layers import DEFAULT_PRESET, Settings, is_class_path, read_preset, read_presets
 from ldrps.configuration.quiet import quieten
@@ -145,6 +146,7 @@ def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple[
         for name, value in read_presets([names] if isinstance(names, str) else names).items()
         if name == "model"
     }
+    settings, arguments = hand_down(settings, arguments)
     given = [f"--config={json.dumps(settings, ensure_ascii=False)}", *arguments]
     quieten()
     try:
