@@ -105,8 +105,8 @@ def _find(class_path: str) -> type[Degradation]:
     kind = getattr(module, name, None)
     if kind is None:
         classes = [value for value in vars(module).values() if inspect.isclass(value)]
-        own = [other.__name__ for other in classes if issubclass(other, Degradation) and not inspect.isabstract(other)]
-        hint = nearest(name, own) or nearest(class_path, operators())
+        own = [f"{module_name}.{other.__name__}" for other in classes if issubclass(other, Degradation)]
+        hint = nearest(class_path, [*own, *operators()])
         raise ValueError(f"degradation {class_path!r} does not exist: {module_name} has no {name!r}{hint}")
     if not (inspect.isclass(kind) and issubclass(kind, Degradation)) or inspect.isabstract(kind):
         raise ValueError(f"{class_path} is no degradation: give a subclass of degradations.base.Degradation")

@@ -1,11 +1,11 @@
 """The `ldrps` command: dispatches to ldrps/commands, nothing else."""
 
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 from degradations.nearest import nearest
 from ldrps.commands import lightning
@@ -60,9 +60,9 @@ LIGHTNING = ("fit", "validate", "predict")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 all done, 1 something failed, 2 wrong use or input."""
-    # Classes of one's own are named by their path from the folder one works in; the installed script does not look there.
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.append(os.getcwd())
+    # Classes of one's own are named from the folder one works in, where the installed script does not look by itself.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
     verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["help"]
     if verb in {"-h", "--help", "help"}:
         sys.stdout.write(SUMMARY)

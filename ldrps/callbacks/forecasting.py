@@ -15,7 +15,7 @@ from PIL import UnidentifiedImageError
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 
-from ldrps.data.image_files import opened
+from ldrps.data.image_files import DEVELOP, is_raw, opened
 from ldrps.data.images import ImageData
 from ldrps.data.samples import Entry, Outcome, Sample
 from ldrps.methods.forecast import Forecast, Measurement, Speeds, duration, plan
@@ -62,7 +62,7 @@ class Forecasting(Callback):
         with trainer.precision_plugin.predict_step_context():
             # How many "auto" takes together is only known while it runs; a batch costs no more than its images.
             batch_size = 1 if data.batch_size == "auto" else data.batch_size
-            forecast = plan(pl_module, sizes, self._speeds, batch_size)
+            forecast = plan(pl_module, sizes, self._speeds, batch_size, data.dry_run)
         if forecast.seconds is not None:
             # Processes share the pictures.
             forecast = replace(forecast, seconds=forecast.seconds / trainer.world_size)
@@ -76,9 +76,11 @@ class Forecasting(Callback):
             if (more := plan(pl_module, list(too_large.values()), self._speeds).seconds) is not None:
                 told += f"; with a higher data.max_pixels about {duration(more / trainer.world_size)} more"
             console.print(f"plan: {told}", markup=False)
-        if data.passed_over:
-            told = f"{len(data.passed_over)} file(s) passed over, no pictures: {listed(data.passed_over)}"
-            console.print(f"plan: {told}", markup=False)
+        raw = [file for file in data.passed_over if is_raw(file)]
+        others = [file for file in data.passed_over if not is_raw(file)]
+        for files, why in ((others, "no pictures"), (raw, f"camera raw ({DEVELOP})")):
+            if files:
+                console.print(f"plan: {len(files)} file(s) passed over, {why}: {listed(files)}", markup=False)
 
     def on_predict_batch_start(
         self, trainer: Trainer, pl_module: Restorer, batch: Sequence[Entry], batch_idx: int, dataloader_idx: int = 0

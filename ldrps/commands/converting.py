@@ -1,21 +1,19 @@
 """What `ldrps convert` does: official checkpoints to folders that this package reads."""
 
-import pickle
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ldrps.commands.account import say
 from ldrps.commands.convert import Convert
+from ldrps.data.checkpoint_files import read_saved
 from ldrps.data.outputs import prepare_folder
 from modules.conversion.conditional_unet import convert_conditional_unet
 from modules.conversion.da_clip import convert_da_clip
@@ -117,15 +115,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise ValueError(f"checkpoint {str(file)!r} does not exist: give the file of the official release")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            state = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"checkpoint {str(file)!r} is damaged or holds more than weights, which could run foreign code: fetch it "
-            "again, or save its state dict alone with torch.save, on a machine where you trust it"
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError) as error:
+        state = load_file(file) if file.suffix == ".safetensors" else read_saved(file)
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"checkpoint {str(file)!r} cannot be read: {' '.join(str(error).split())[:160]}") from error
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(values, Tensor) for values in state.values()):

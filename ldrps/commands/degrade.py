@@ -15,7 +15,7 @@ class Degrade:
 
     Attributes:
         inputs: Image files, folders or glob patterns.
-        suite: Suite or YAML file; may be repeated.
+        suite: Suites or YAML files, after the photos; several get a folder each.
         output: Folder for the pictures.
         seed: Seed of the run.
         pairs: Write input/ and target/, as `ldrps test` reads them.
@@ -34,9 +34,30 @@ class Degrade:
     overwrite: bool = False
 
 
+def one_suite_each(arguments: Sequence[str]) -> list[str]:
+    """Write the option before each of several suites; where it comes first, photos follow its one suite.
+
+    Example:
+        >>> one_suite_each(["a.png", "--suite", "haze", "rain", "--pairs"])
+        ['a.png', '--suite', 'haze', '--suite', 'rain', '--pairs']
+        >>> one_suite_each(["--suite", "haze", "a.png"])
+        ['--suite', 'haze', 'a.png']
+    """
+    photos_first = bool(arguments) and not arguments[0].startswith("-")
+    written: list[str] = []
+    option = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            option = argument
+        elif photos_first and option in ("--suite", "-s") and written[-1] != option:
+            written.append(option)
+        written.append(argument)
+    return written
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps degrade` and return its exit code."""
-    options = parse_alone("degrade", Degrade, arguments)
+    options = parse_alone("degrade", Degrade, one_suite_each(arguments))
     from ldrps.commands.degrading import degrade
 
     return degrade(options).exit_code

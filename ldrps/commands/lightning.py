@@ -21,15 +21,24 @@ def run(verb: str, arguments: Sequence[str]) -> int:
     """Run one of Lightning's verbs and return its exit code; ``--config`` takes names of presets."""
     from ldrps.configuration.arguments import split_configs
     from ldrps.configuration.layers import read_presets
-
     from ldrps.configuration.purposes import RESTORING, TRAINING, check_purpose
 
     configs, others = split_configs(arguments)
-    check_purpose(configs, RESTORING if verb == "predict" else TRAINING, verb)
+    check_purpose(configs, RESTORING if verb in ("predict", "test") else TRAINING, verb)
     try:
         return run_verb(verb, lambda: read_presets(configs), others)
     except ValueError as error:
-        raise ValueError(re.sub(r"(?<!\S)--\w+", lambda option: OF_THE_WRITER.get(option[0], option[0]), str(error))) from error
+        raise ValueError(with_dotted_names(str(error)) if verb == "predict" else str(error)) from error
+
+
+def with_dotted_names(sentence: str) -> str:
+    """Call options in a remedy what `ldrps predict` calls them.
+
+    Example:
+        >>> with_dotted_names("choose another --output")
+        'choose another --writer.output'
+    """
+    return re.sub(r"(?<!\S)--\w+", lambda option: OF_THE_WRITER.get(option[0], option[0]), sentence)
 
 
 def run_verb(verb: str, settings: Callable[[], "Settings"], changes: Sequence[str]) -> int:

@@ -57,6 +57,9 @@ def add_option(parser: "ArgumentParser", field: "dataclasses.Field[Any]", kind: 
     is_required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     is_list = typing.get_origin(kind) is list
     looks: dict[str, Any] = {"help": description, "metavar": field.metadata.get("metavar")}
+    if kind == str | None:
+        # What is given is meant as it stands: "null" names a prior.
+        kind = str
     if is_list:
         kind = typing.get_args(kind)[0]
         # One value an option unless told otherwise, so that it does not take the names of files that follow.

@@ -10,8 +10,14 @@ from ldrps.configuration.layers import DEFAULT_PRESET
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
-AUTO_PRESETS = ("blind", "best", "refined")
-"""Where `ldrps restore` looks for text by itself; other presets say which prior they want, and `fast` wants none."""
+DESCRIBED = "blind"
+"""What builds on this preset is told what the photo shows, if nobody says otherwise: `ldrps restore` looks for text."""
+
+UNDESCRIBED = {"fast", "inpainting"}
+"""What builds on these is not: `fast` samples nothing; `inpainting` was measured without, and text doubles its time."""
+
+ALSO_CALLED = {"jpg": "jpeg", "tif": "tiff"}
+"""Formats by the endings that people know them by."""
 
 COLORIZATION = {"num_samples": 8}
 """What `--colorize` adds. Photos without colour are left as they are otherwise: most were taken that way."""
@@ -47,7 +53,7 @@ class Restore:
     inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
     output: str = field(default="restored", metadata=option("-o", metavar="DIR"))
     config: list[str] = field(default_factory=lambda: [DEFAULT_PRESET], metadata=option("-c", metavar="X"))
-    format: Literal["png", "jpeg", "tiff", "webp", "avif", "heic"] | None = field(
+    format: Literal["png", "jpeg", "jpg", "tiff", "tif", "webp", "avif", "heic"] | None = field(
         default=None, metadata=option(metavar="X")
     )
     compare: bool = False
@@ -67,33 +73,22 @@ class Restore:
         """The whole run, as a preset would say it.
 
         Raises:
-            ValueError: If a config or the prior does not exist, or two configs contradict each other.
+            ValueError: If a config or the prior does not exist, two configs contradict each other, or an option has no
+                effect with them.
         """
         from ldrps.configuration.layers import merged, read_presets
         from ldrps.configuration.presets import read_prior
+        from ldrps.configuration.purposes import RESTORING, check_purpose
 
-        model: dict[str, Any] = {}
-        if self.prior is not None:
-            model["prior"] = read_prior(self.prior)
-        if self.prompt is not None:
-            model["prior"] = {"class_path": "modules.priors.text.Text", "init_args": {"prompt": self.prompt}}
-        if self.backbone is not None:
-            model["backbone"] = {"init_args": {"path": self.backbone}}
-        if self.colorize:
-            model["colorization"] = COLORIZATION
-        if self.max_side is not None:
-            model["max_side_px"] = self.max_side
-        if self.seed is not None:
-            model["seed"] = self.seed
-        settings = read_presets(self.config[:1])
-        if self.config[0] in AUTO_PRESETS:
+        check_purpose(self.config, RESTORING, "restore")
+        settings = read_presets(self.config)
+        if looks_for_text(self.config):
             settings = merged(settings, {"model": {"init_args": {"prior": read_prior("auto")}}}, "the command")
-        settings = merged(settings, read_presets(self.config[1:]), " and ".join(self.config[1:]))
         everyday = {
             "data": {"init_args": {"inputs": self.inputs, "batch_size": self.batch_size}},
             "writer": {
                 "output": self.output,
-                "format": self.format,
+                "format": ALSO_CALLED.get(self.format or "", self.format),
                 "compare": self.compare,
                 "trajectory": self.trajectory,
                 "overwrite": self.overwrite,
@@ -101,9 +96,63 @@ class Restore:
             },
             "plan": {"show": True},
             "trainer": {"accelerator": self.device},
-            "model": {"init_args": model},
+            "model": {"init_args": {}},
         }
-        return merged(settings, everyday, "the command")
+        return self._with_method(merged(settings, everyday, "the command"))
+
+    def _with_method(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings of a run with the options that are settings of its method."""
+        from ldrps.configuration.handing_down import no_effect, with_setting
+        from ldrps.configuration.presets import read_prior
+
+        prompt = {"class_path": "modules.priors.text.Text", "init_args": {"prompt": self.prompt}}
+        chosen: dict[str, tuple[str, Any]] = {
+            "--prior": ("prior", None if self.prior is None else read_prior(self.prior)),
+            "--prompt": ("prior", None if self.prompt is None else prompt),
+            "--backbone": ("backbone", None if self.backbone is None else {"init_args": {"path": self.backbone}}),
+            "--colorize": ("colorization", COLORIZATION if self.colorize else None),
+            "--max-side": ("max_side_px", self.max_side),
+            "--seed": ("seed", self.seed),
+        }
+        model = settings["model"]
+        for option_, (name, value) in chosen.items():
+            if value is None:
+                continue
+            told = with_setting(model, name, value)
+            if told is None:
+                raise ValueError(no_effect(option_, f"--config {' --config '.join(self.config)}"))
+            model = told
+        return {**settings, "model": model}
+
+
+def looks_for_text(configs: Sequence[str]) -> bool:
+    """Whether `ldrps restore` looks by itself for text that says what a photo shows.
+
+    Args:
+        configs: Presets or files; one's own may say which prior they want.
+
+    Raises:
+        ValueError: If one does not exist.
+
+    Example:
+        >>> [looks_for_text([preset]) for preset in ("best", "dark", "fast", "ir_sde")]
+        [True, True, False, False]
+    """
+    from ldrps.configuration.layers import find_preset, line_of, read_file, read_presets
+    from ldrps.data.shipped import preset_folder
+
+    shipped = (preset_folder() / "restore").resolve()
+    files = {path.resolve() for config in configs for path in line_of(find_preset(config))}
+    bases = {file.stem for file in files if file.parent == shipped}
+    is_said = any("prior" in of_the_method(read_file(file)) for file in files if file.parent != shipped)
+    has_prior = "prior" in of_the_method(read_presets(configs))
+    return DESCRIBED in bases and not bases & UNDESCRIBED and has_prior and not is_said
+
+
+def of_the_method(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the method among those of a run."""
+    model = settings.get("model")
+    return model.get("init_args") or {} if isinstance(model, dict) else {}
 
 
 def run(arguments: Sequence[str]) -> int:

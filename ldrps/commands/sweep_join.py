@@ -51,10 +51,12 @@ def start(arguments: Sequence[str]) -> int:
 def joined_folder(path: str, output: Path, clean: Sequence[str], pairs: str | None) -> "SweepFolder":
     """Folder of a sweep of W&B on this machine, where its images may lie elsewhere."""
     from ldrps.sweeps.agents import fetch
+    from ldrps.sweeps.checking import check_images
     from ldrps.sweeps.records import SweepFolder
 
     own = {"clean": [os.path.abspath(name) for name in clean], "pairs": pairs}  # noqa: PTH100 (it may be a pattern)
     sweep = fetch(path).with_constants({name: value for name, value in own.items() if value})
+    check_images(sweep)
     folder = SweepFolder(output)
     folder.begin(sweep)
     return folder

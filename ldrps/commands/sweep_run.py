@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldrps.commands.account import say
 from ldrps.commands.options import option, parse
@@ -23,16 +23,23 @@ class SweepRun:
 
     Whoever is logged in to W&B hands the sweep over to it, and helps at once; other machines join by the id that is
     printed. Without an account, or with WANDB_MODE=offline, this machine runs it alone. Finished points are never run
-    again. A dotted setting, such as --model.seed 3, holds for every point.
+    again. What is said of the images and the method holds for every point, and so does a dotted setting, such as
+    --model.seed 3.
 
     Attributes:
         file: Sweep: a YAML file, the name of one that comes with the package, or the folder of one to go on with.
         output: Folder for results (runs/NAME).
         clean: Clean images to degrade: files, folders, globs.
-        pairs: Folder with input/ and target/, matched by name.
+        pairs: Folder with input/ and target/, matched by name, in place of the sweep's own suites and protocol.
         suite: Suites or YAML files.
+        config: Method, a preset name or YAML file.
         protocol: How to measure.
-        limit: Use the first N clean images.
+        prior: Semantic prior of the method, as `ldrps restore` takes it.
+        prompt: What the restored photos should show.
+        colorize: Colour photos without colour, whoever took it away.
+        seed: Seed of the damage.
+        limit: Use the first N images.
+        batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         count: At most N points.
         workers: Processes that work side by side.
         retry_failed: Run points that failed again.
@@ -45,8 +52,14 @@ class SweepRun:
     clean: list[str] = field(default_factory=list, metadata=option(metavar="IN", nargs="+"))
     pairs: str | None = field(default=None, metadata=option(metavar="FOLDER"))
     suite: list[str] = field(default_factory=list, metadata=option("-s", metavar="NAME", nargs="+"))
+    config: str | None = field(default=None, metadata=option("-c", metavar="X"))
     protocol: str | None = field(default=None, metadata=option("-p", metavar="X"))
+    prior: str | None = field(default=None, metadata=option(metavar="X"))
+    prompt: str | None = field(default=None, metadata=option(metavar="TEXT"))
+    colorize: bool = False
+    seed: int | None = field(default=None, metadata=option(metavar="N"))
     limit: int | None = field(default=None, metadata=option(metavar="N"))
+    batch_size: int | Literal["auto"] | None = field(default=None, metadata=option(metavar="N"))
     count: int | None = field(default=None, metadata=option(metavar="N"))
     workers: int = field(default=1, metadata=option("-j", metavar="N"))
     retry_failed: bool = False
@@ -62,13 +75,14 @@ class SweepRun:
         """Options that hold for every point."""
         # Paths are made whole, so that the sweep can be gone on with from another folder.
         found: dict[str, Any] = {
-            "clean": [os.path.abspath(path) for path in self.clean],  # noqa: PTH100 (a pattern may end in a slash)
+            "clean": [os.path.abspath(path) for path in self.clean] or None,  # noqa: PTH100 (it may be a pattern)
             "pairs": None if self.pairs is None else str(Path(self.pairs).absolute()),
-            "suite": self.suite,
-            "protocol": self.protocol,
-            "limit": self.limit,
+            "suite": self.suite or None,
+            "colorize": self.colorize or None,
         }
-        return {name: value for name, value in found.items() if value}
+        plain = ("config", "protocol", "prior", "prompt", "seed", "limit", "batch_size")
+        found |= {name: getattr(self, name) for name in plain}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def start(arguments: Sequence[str]) -> int:
@@ -76,7 +90,7 @@ def start(arguments: Sequence[str]) -> int:
     options, changes = parse("sweep run", SweepRun, arguments)
     from ldrps.callbacks.tracking import mode
     from ldrps.commands.sweeping import constants_of, point_maker
-    from ldrps.sweeps.checking import check
+    from ldrps.sweeps.checking import check, check_images
     from ldrps.sweeps.records import SweepFolder
     from ldrps.sweeps.search import candidates
     from ldrps.sweeps.sweep import read_sweep
@@ -90,6 +104,7 @@ def start(arguments: Sequence[str]) -> int:
     next(iter(candidates(sweep, [])), None)  # Says what a search without end, or without Optuna, needs.
     if not is_begun:
         check(sweep, point_maker(options.device))
+    check_images(sweep)
     folder.begin(sweep)
     if options.retry_failed:
         say(f"{folder.retry(sweep)} points that failed are run again")

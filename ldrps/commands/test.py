@@ -1,5 +1,6 @@
 """`ldrps test`: restorers beside simple tools on suites or pairs; the everyday face of Lightning's test."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from typing import Any, Literal
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.commands.restore import COLORIZATION
-from ldrps.configuration.arguments import one_each
+from ldrps.configuration.arguments import one_each, split_configs
 from ldrps.configuration.layers import DEFAULT_PRESET
 
 WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
@@ -24,16 +25,19 @@ class Test:
 
     Attributes:
         clean: Clean images to degrade: files, folders, globs.
-        pairs: Folder with input/ and target/, matched by name.
+        pairs: Folder with input/ and target/, matched by name; --data.input_name and --data.target_name say what they
+            are called otherwise.
         suite: Suites or YAML files; "all" takes every one.
         output: Run folder.
         config: Restorer, a preset name or YAML file; may be repeated for several in one table (refined).
         protocol: How to measure.
+        prior: Semantic prior of the restorers, as `ldrps restore` takes it.
+        prompt: What the restored photos should show.
         colorize: Let the restorers colour photos without colour, whoever took it away.
         no_baselines: Leave the simple tools out.
         resume: Go on with a run folder.
         seed: Seed of the damage.
-        limit: Use the first N clean images.
+        limit: Use the first N images.
         shard: Part I/N of the work, for machines that share a run folder.
         batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         workers: Processes that read ahead.
@@ -47,6 +51,8 @@ class Test:
     output: str = field(metadata=option("-o", metavar="RUN"))
     config: list[str] = field(default_factory=lambda: [DEFAULT_PRESET], metadata=option("-c", metavar="X"))
     protocol: str = field(default="default", metadata=option("-p", metavar="X"))
+    prior: str | None = field(default=None, metadata=option(metavar="X"))
+    prompt: str | None = field(default=None, metadata=option(metavar="TEXT"))
     colorize: bool = False
     no_baselines: bool = False
     resume: bool = False
@@ -65,8 +71,8 @@ class Test:
             raise ValueError(
                 "--clean needs --suite NAME, which says how to degrade the images; --suite all takes every one"
             )
-        if self.pairs is not None and (self.suite or self.limit is not None):
-            raise ValueError("--pairs holds degraded images already: leave --suite and --limit out")
+        if self.pairs is not None and self.suite:
+            raise ValueError("--pairs holds degraded images already: leave --suite out")
 
     def settings(self, about_models: Sequence[str] = ()) -> dict[str, Any]:
         """The whole run, as a preset would say it.
@@ -98,17 +104,21 @@ class Test:
             changes: Dotted settings as on the command line.
         """
         about_models = [f"--model.colorization={COLORIZATION}"] if self.colorize else []
+        about_models += [] if self.prior is None else [f"--model.prior={self.prior}"]
+        if self.prompt is not None:
+            text = {"class_path": "modules.priors.text.Text", "init_args": {"prompt": self.prompt}}
+            about_models.append(f"--model.prior={json.dumps(text, ensure_ascii=False)}")
         about_models += [change for change in one_each(changes) if change.startswith("--model.")]
         others = [change for change in one_each(changes) if not change.startswith("--model.")]
         return lambda: self.settings(about_models), others
 
     def _data(self) -> dict[str, Any]:
         shared = {"shard": self.shard, "batch_size": self.batch_size, "num_workers": self.workers}
+        shared |= {} if self.limit is None else {"limit": self.limit}
         if self.pairs is not None:
             return {"class_path": "ldrps.data.pairs.PairedData", "init_args": {"folder": self.pairs, **shared}}
         clean = {"inputs": self.clean, "suites": self.suite, "seed": self.seed}
-        limit = {} if self.limit is None else {"limit": self.limit}
-        return {"class_path": "ldrps.data.clean.CleanData", "init_args": {**clean, **limit, **shared}}
+        return {"class_path": "ldrps.data.clean.CleanData", "init_args": {**clean, **shared}}
 
 
 def is_everyday(arguments: Sequence[str]) -> bool:
@@ -121,9 +131,24 @@ def is_everyday(arguments: Sequence[str]) -> bool:
     return not arguments or any(argument.partition("=")[0] in EVERYDAY for argument in arguments)
 
 
+def check_data(arguments: Sequence[str]) -> None:
+    """Make sure that files or arguments of Lightning's verb say which images to restore.
+
+    Raises:
+        ValueError: If they do not, or a file does not exist.
+    """
+    from ldrps.configuration.layers import read_preset
+
+    configs, others = split_configs(arguments)
+    is_named = any(other.startswith("--data") for other in others)
+    if not is_named and not any("data" in read_preset(config) for config in configs):
+        raise ValueError("no images were named: add --pairs FOLDER, or --clean PHOTOS with --suite NAME")
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps test` and return its exit code."""
     if not is_everyday(arguments):
+        check_data(arguments)
         return lightning.run("test", arguments)
     options, changes = parse("test", Test, arguments)
     return lightning.run_verb("test", *options.with_changes(changes))

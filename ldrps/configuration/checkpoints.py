@@ -1,15 +1,12 @@
 """Checkpoints of trainings, and the settings that lie beside them."""
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ldrps.configuration.kept_settings import TRAINING_SETTINGS_FILE, settings_beside
 from ldrps.configuration.layers import merged
 from ldrps.configuration.lightning_cli import Check, run
+from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.training.base import Training
 
 
@@ -58,20 +55,3 @@ def export(checkpoint: Path, output: Path, changes: Sequence[str] = ()) -> int:
     own = {"ckpt_path": str(checkpoint), "model": {"init_args": {"export_dir": str(output)}}}
     run("fit", merged(kept, own, "the command"), changes, command_line=Exporting)
     return step
-
-
-def read_checkpoint(file: Path) -> dict[str, Any]:
-    """Read a checkpoint without running what it may hold.
-
-    Raises:
-        ValueError: If it does not exist, is damaged, or is none of Lightning's.
-    """
-    try:
-        content: dict[str, Any] = torch.load(file, "cpu", weights_only=True)
-        if {"state_dict", "global_step"} <= content.keys():
-            return content
-    except FileNotFoundError as error:
-        raise ValueError(f"checkpoint {str(file)!r} does not exist") from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError) as error:
-        raise ValueError(f"checkpoint {str(file)!r} cannot be read: {' '.join(str(error).split())[:160]}") from error
-    raise ValueError(f"checkpoint {str(file)!r} is none that `ldrps fit` wrote; official ones are for `ldrps convert`")

@@ -131,7 +131,10 @@ def read_presets(names: Iterable[str]) -> Settings:
         line = [path.resolve() for path in line_of(find_preset(name))]
         undone = [first for path, first in earlier.items() if path not in line]
         if len(line) > 1 and undone:
-            LOGGER.warning("config: %s inherits %s, which undoes what %s says", name, line[1].stem, undone[-1])
+            LOGGER.warning(
+                "config: %s inherits %s, which undoes what %s says: leave %s out of it to keep that",
+                *(name, line[1].stem, undone[-1], INHERITS),
+            )
         earlier |= dict.fromkeys(line, name)
     return settings
 

@@ -22,8 +22,9 @@ from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
 from ldrps.configuration.kept_settings import SettingsBesideOutputs
-from ldrps.configuration.layers import Settings, merged
+from ldrps.configuration.layers import Settings, merged, read_preset
 from ldrps.configuration.presets import preset_model, read_prior
+from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.data.samples import Record
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
@@ -69,6 +70,10 @@ class CommandLine(LightningCLI):
             super().parse_arguments(parser, args)
         except ArgumentError as error:
             raise ValueError(with_hint(error, parser, args)) from error
+        # Lightning reads it next, and its complaints of one that cannot be read are tracebacks.
+        checkpoint = self.config[self.config.subcommand].get("ckpt_path")
+        if checkpoint and Path(checkpoint).is_file():
+            read_checkpoint(Path(checkpoint))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer; restorations show their own progress and log only where a logger is asked for.
@@ -154,6 +159,7 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     restorers: dict[str, Any] = {}
     for config in [*configs, *(["baselines"] if with_baselines else [])]:
         is_plain = config == "baselines"
+        check_whole(config)
         model = preset_model(config, () if is_plain else with_priors(settings))
         name = Path(config).stem
         members = {name: model}
@@ -163,6 +169,20 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
             raise ValueError(f"two restorers are called {shared[0]!r}: rename a config file")
         restorers |= members
     return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
+
+
+def check_whole(config: str) -> None:
+    """Make sure that a preset or file is a method of its own.
+
+    Raises:
+        ValueError: If it names no class, or does not exist.
+    """
+    model = read_preset(config).get("model")
+    if model is None or (isinstance(model, dict) and "class_path" not in model):
+        raise ValueError(
+            f"config {config!r} names no method: each --config of `ldrps test` is a method of its own, and a file that "
+            "says what differs from another begins with `inherits: blind`, or what the other is called"
+        )
 
 
 def run(
@@ -191,7 +211,9 @@ def run(
         KeyboardInterrupt: If the user stopped the run.
     """
     settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
-    settings, arguments = hand_down(settings, with_priors(arguments))
+    arguments = with_priors(arguments)
+    if verb in RESTORING:
+        settings, arguments = hand_down(settings, arguments)
     try:
         made = command_line(
             LightningModule,

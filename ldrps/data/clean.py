@@ -98,13 +98,10 @@ class CleanData(ScoredData[Task]):
         num_workers: int = 0,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        if limit is not None and limit < 1:
-            raise ValueError(f"limit={limit} must be at least 1; null uses all images")
-        super().__init__(crop_px, shard, batch_size, num_workers, max_pixels)
+        super().__init__(crop_px, limit, shard, batch_size, num_workers, max_pixels)
         self.inputs = list(inputs)
         self.suite_names = list(suites)
         self.seed = seed
-        self.limit = limit
 
     def setup(self, stage: str) -> None:
         """Find the files and load the suites."""

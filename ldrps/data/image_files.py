@@ -27,10 +27,18 @@ from modules.safe_files import complete_or_absent
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 """Pictures that only the extra `heic` reads."""
 
+RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"})
+"""Camera raw, of which Pillow would read the small preview, if anything."""
+
+DEVELOP = "develop it to TIFF or JPEG first"
+"""What is to be done with it, for messages."""
+
 KNOWN = "PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP"
 """Formats that are read, for messages."""
 
-IMAGE_SUFFIXES = HEIF_SUFFIXES | {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+JPEG_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
+
+IMAGE_SUFFIXES = HEIF_SUFFIXES | JPEG_SUFFIXES | {".avif", ".bmp", ".gif", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """File name endings that are taken for pictures when a folder is given."""
 
 MAX_PIXELS = 64_000_000
@@ -103,11 +111,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture file without reading its pixels.
 
     Raises:
-        ValueError: If it is HEIC and the extra that reads it is not installed.
+        ValueError: If it is HEIC and the extra that reads it is not installed, or camera raw.
         OSError: If it cannot be opened, or is not a picture (UnidentifiedImageError).
     """
     if path.suffix.lower() in HEIF_SUFFIXES:
         learn_heif(f"{path} is HEIC, which")
+    if is_raw(path):
+        raise ValueError(f"{path} is camera raw: {DEVELOP}")
     # Pillow would refuse large pictures with a word of its own; callers compare the size with a limit of theirs.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -116,6 +126,11 @@ def opened(path: Path) -> Iterator[Image.Image]:
         Image.MAX_IMAGE_PIXELS = limit
     with image:
         yield image
+
+
+def is_raw(path: Path) -> bool:
+    """Whether a file is camera raw, by its name."""
+    return path.suffix.lower() in RAW_SUFFIXES
 
 
 def learn_heif(who: str) -> None:

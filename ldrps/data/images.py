@@ -8,7 +8,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from ldrps.data.buckets import BatchSize, SizeBuckets, check_batch_size, sizes_of
-from ldrps.data.image_files import IMAGE_SUFFIXES, MAX_PIXELS, read_picture
+from ldrps.data.image_files import DEVELOP, IMAGE_SUFFIXES, MAX_PIXELS, is_raw, read_picture
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.shards import own_part
 
@@ -105,6 +105,8 @@ def find_images(pattern: str) -> list[tuple[Path, Path]]:
     path = Path(pattern)
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+        if not found and any(map(is_raw, path.rglob("*"))):
+            raise ValueError(f"folder {pattern!r} holds no image but camera raw: {DEVELOP}")
         if not found:
             endings = " ".join(sorted(IMAGE_SUFFIXES))
             raise ValueError(f"folder {pattern!r} holds no image: looked for files ending in {endings}")

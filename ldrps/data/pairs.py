@@ -66,6 +66,7 @@ class PairedData(ScoredData[Pair]):
         input_name: Name of the folder of degraded images.
         target_name: Name of the folder of targets.
         crop_px: Side of a square cut from the centre of each image; null takes them whole.
+        limit: Use the first pairs only; null uses all.
         shard: Part ``i/n`` of the work, for machines that share a run folder.
         batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         num_workers: Processes that read ahead.
@@ -81,12 +82,13 @@ class PairedData(ScoredData[Pair]):
         input_name: str = "input",
         target_name: str = "target",
         crop_px: int | None = None,
+        limit: int | None = None,
         shard: str = "0/1",
         batch_size: BatchSize = 1,
         num_workers: int = 0,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        super().__init__(crop_px, shard, batch_size, num_workers, max_pixels)
+        super().__init__(crop_px, limit, shard, batch_size, num_workers, max_pixels)
         self.folder = folder
         self.input_name = input_name
         self.target_name = target_name
@@ -101,7 +103,7 @@ class PairedData(ScoredData[Pair]):
                 f"{len(unmatched)} name(s) of {self.folder!r} are not in both {self.input_name}/ and "
                 f"{self.target_name}/: {listed}"
             )
-        self.tasks = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)]
+        self.tasks = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)[: self.limit]]
 
     @property
     def suite(self) -> str:
@@ -123,7 +125,8 @@ class PairedData(ScoredData[Pair]):
         if not folder.is_dir():
             raise ValueError(
                 f"folder {str(folder)!r} is missing: degraded images belong into {self.input_name}/, "
-                f"their ground truth under the same names into {self.target_name}/"
+                f"their ground truth under the same names into {self.target_name}/; where they are called otherwise, "
+                "say so, such as --data.input_name low --data.target_name high"
             )
         found = [(str(relative.with_suffix("")), file) for file, relative in find_images(str(folder))]
         stems = [stem for stem, _ in found]

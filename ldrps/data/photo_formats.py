@@ -35,7 +35,7 @@ FORMATS: dict[FormatName, PhotoFormat] = {
     # Full colour resolution: half of it is what people see as softened edges of red.
     "jpeg": PhotoFormat(
         "JPEG",
-        (".jpg", ".jpeg"),
+        (".jpg", ".jpeg", ".jpe", ".jfif"),
         has_alpha=False,
         max_side=65_500,
         max_metadata_bytes=65_000,

@@ -100,17 +100,24 @@ class ScoredData(LightningDataModule, Generic[Task]):
 
     Args:
         crop_px: Side of a square cut from the centre of each image; None takes them whole.
+        limit: Use the first images only; None uses all.
         shard: Part ``i/n`` of the work, for machines that share a run folder.
         batch_size: Images of one size that are restored together; auto for as many as are quickly done.
         num_workers: Processes that read ahead.
         max_pixels: Pictures with more pixels are refused.
 
     Raises:
-        ValueError: If the shard, the crop or the batch size is none.
+        ValueError: If the shard, the crop, the limit or the batch size is none.
     """
 
     def __init__(
-        self, crop_px: int | None, shard: str, batch_size: BatchSize, num_workers: int, max_pixels: int
+        self,
+        crop_px: int | None,
+        limit: int | None,
+        shard: str,
+        batch_size: BatchSize,
+        num_workers: int,
+        max_pixels: int,
     ) -> None:
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True
@@ -118,7 +125,10 @@ class ScoredData(LightningDataModule, Generic[Task]):
         check_batch_size(batch_size)
         if crop_px is not None and crop_px < 1:
             raise ValueError(f"crop_px={crop_px} must be at least 1; null takes images whole")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit={limit} must be at least 1; null uses all images")
         self.crop_px = crop_px
+        self.limit = limit
         self.shard = shard
         self.batch_size = batch_size
         self.num_workers = num_workers

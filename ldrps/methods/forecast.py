@@ -27,6 +27,9 @@ ENOUGH_SECONDS = 20.0
 MOST_STEPS = 8
 """Restorations of more steps are measured with few, and the time of a step is told from them."""
 
+FEW_STEPS = (2, 4)
+"""Inference steps of the two restorations from which one of many steps is told."""
+
 BYTES_PER_PIXEL_KEPT = 100
 """Memory of a picture beyond its window: input, result and latents in float32, with what is made of them on the way."""
 
@@ -149,17 +152,24 @@ class Speeds:
         return peak + BYTES_PER_PIXEL_KEPT * (pixels - inside)
 
 
-def plan(restorer: Restorer, sizes: Sequence[tuple[int, int]], speeds: Speeds, batch_size: int = 1) -> Forecast:
+def plan(
+    restorer: Restorer,
+    sizes: Sequence[tuple[int, int]],
+    speeds: Speeds,
+    batch_size: int = 1,
+    always_measure: bool = False,
+) -> Forecast:
     """Say what restoring pictures will take; a machine that nothing is known of is measured first.
 
-    Measuring restores two small pictures, which takes seconds with the embedded model; it is left out where the
-    pictures themselves are hardly more than that.
+    Measuring restores two small pictures, which takes seconds with the embedded model, or one where the pictures
+    themselves are small; it is left out where restoring them hardly takes longer than that.
 
     Args:
         restorer: The method, loaded and on its device.
         sizes: Width and height of each picture.
         speeds: What is known of this machine.
         batch_size: Images restored together.
+        always_measure: Whether to measure even then, for somebody who wants nothing but the forecast.
 
     Example:
         >>> from ldrps.methods.baselines.gain import Gain
@@ -167,8 +177,11 @@ def plan(restorer: Restorer, sizes: Sequence[tuple[int, int]], speeds: Speeds, b
         '1 picture of 0.0 megapixels on cpu: too little to measure the time first'
     """
     pixels = [working_pixels(restorer, *size) for size in sizes]
-    if sum(pixels) > 2 * sum(side**2 for side in PROBE_SIDES_PX) and not speeds.reach(max(pixels)):
-        measure(restorer, speeds)
+    if pixels and not speeds.reach(max(pixels)):
+        # Photos are not measured at a size that is larger than their own.
+        probes = [side for side in PROBE_SIDES_PX if side**2 <= max(pixels)] or [PROBE_SIDES_PX[0]]
+        if always_measure or sum(pixels) * steps_left_out(restorer) > 2 * sum(side**2 for side in probes):
+            measure(restorer, speeds, probes)
     side = window_px(restorer)
     seconds = peak = None
     if speeds.known and pixels:
@@ -180,10 +193,23 @@ def plan(restorer: Restorer, sizes: Sequence[tuple[int, int]], speeds: Speeds, b
     return Forecast(len(sizes), total, seconds, peak, free_bytes(device), str(device), side, batch_size)
 
 
-def measure(restorer: Restorer, speeds: Speeds) -> None:
-    """Restore small pictures and keep what they took."""
+def steps_left_out(restorer: Restorer) -> float:
+    """How many times the steps of measuring a picture a restoration of it has."""
+    if not isinstance(restorer, LDRPS) or restorer.sampling.num_steps <= MOST_STEPS:
+        return 1.0
+    return restorer.sampling.num_steps / sum(FEW_STEPS)
+
+
+def measure(restorer: Restorer, speeds: Speeds, sides_px: Sequence[int] = PROBE_SIDES_PX) -> None:
+    """Restore small pictures and keep what they took.
+
+    Args:
+        restorer: The method.
+        speeds: Where it is kept.
+        sides_px: Sides of the pictures.
+    """
     photo = read_picture(Path(skimage.__file__).parent / "data" / "chelsea.png").image
-    for side in PROBE_SIDES_PX:
+    for side in sides_px:
         image = photo[None, :, 16 : 16 + side, 90 : 90 + side].to(restorer.device)
         with PeakMemory(restorer.device) as memory:
             seconds = seconds_of(restorer, image)
@@ -192,7 +218,7 @@ def measure(restorer: Restorer, speeds: Speeds) -> None:
             return
 
 
-def seconds_of(restorer: Restorer, images: torch.Tensor, counts: tuple[int, int] = (2, 4)) -> float:
+def seconds_of(restorer: Restorer, images: torch.Tensor, counts: tuple[int, int] = FEW_STEPS) -> float:
     """Time that a method takes for images, shape (B, 3, H, W).
 
     Args:
@@ -207,7 +233,8 @@ def seconds_of(restorer: Restorer, images: torch.Tensor, counts: tuple[int, int]
     try:
         for count in counts:
             # Of a start from the photo only the last share of the steps is taken.
-            restorer.sampling = replace(sampling, num_inference_steps=math.ceil(count / sampling.first_strength))
+            few = math.ceil(count / sampling.first_strength)
+            restorer.sampling = replace(sampling, num_inference_steps=few, num_samples=1)
             steps.append(restorer.sampling.num_steps)
             seconds.append(timed(restorer, images))
     finally:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ldrps.configuration import lightning_cli
+from ldrps.configuration.kept_parts import named
 from ldrps.configuration.presets import check_model
 from ldrps.configuration.quiet import quieten
 from ldrps.sweeps.sweep import Sweep, merged_settings
@@ -22,9 +23,11 @@ def check(sweep: Sweep, make_run: MakeRun) -> None:
         ValueError: If a setting does not exist or a value does not fit; the message names them.
     """
     quieten()
-    is_whole = not {"clean", "pairs"}.isdisjoint(sweep.parameters)
+    is_whole = has_images(sweep)
     if not is_whole:
-        sweep = sweep.with_constants({"clean": ["photos"], "suite": ["noise_25"]})
+        in_place = {"clean": ["photos"], "suite": ["noise_25"]}
+        own_names = first_settings(sweep)
+        sweep = sweep.with_constants({name: value for name, value in in_place.items() if name not in own_names})
     first = {name: own.examples()[0] for name, own in sweep.parameters.items()}
     try:
         check_values(first, make_run, lightning_cli.CheckWithData if is_whole else lightning_cli.Check)
@@ -41,6 +44,32 @@ def check(sweep: Sweep, make_run: MakeRun) -> None:
                 ) from error
 
 
+def check_images(sweep: Sweep) -> None:
+    """Make sure that a sweep says which images its points are to restore.
+
+    Args:
+        sweep: The sweep, with what the command line fixes.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if not has_images(sweep):
+        raise ValueError(
+            f"{sweep.name} says nothing of the images: add --clean IN... (and --suite NAME... where the sweep names "
+            "none), or --pairs FOLDER"
+        )
+
+
+def has_images(sweep: Sweep) -> bool:
+    """Whether a sweep says where its images lie."""
+    return not {"clean", "pairs"}.isdisjoint(first_settings(sweep))
+
+
+def first_settings(sweep: Sweep) -> dict[str, Any]:
+    """Settings of a point of the first value of each parameter."""
+    return merged_settings({name: own.examples()[0] for name, own in sweep.parameters.items()})
+
+
 def check_values(values: Mapping[str, Any], make_run: MakeRun, whole: type[lightning_cli.Check] | None = None) -> None:
     """Build one point.
 
@@ -52,10 +81,15 @@ def check_values(values: Mapping[str, Any], make_run: MakeRun, whole: type[light
     Raises:
         ValueError: See `check`.
     """
+    # Not earlier: what it imports is to be quiet.
+    from modules.backbones.loading import check_source
+
     settings = merged_settings(values)
     run, changes = make_run(settings, Path("unused"))
     nested = run()
     only_method(nested)
+    for path in named("path", named("backbone", nested["model"])):
+        check_source(str(path))
     about_others = [name for name in settings if "." in name and not name.startswith("model.")]
     if whole or about_others:
         lightning_cli.run("test", nested, changes, command_line=whole or lightning_cli.Check)

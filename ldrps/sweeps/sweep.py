@@ -19,6 +19,9 @@ TOP = {
 }
 """What W&B knows at the top of a file and is understood, or passed on, here."""
 
+REPLACED = {"pairs": ("clean", "suite", "protocol"), "clean": ("pairs",)}
+"""What a file says of its images that other images make void: suites, and how to measure what they made."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -77,7 +80,7 @@ class Sweep:
         return [own for own in self.parameters.values() if not own.is_constant]
 
     def with_constants(self, constants: Mapping[str, Any]) -> "Sweep":
-        """The sweep with settings that the command line fixes.
+        """The sweep with settings that the command line fixes; other images take the place of the file's own.
 
         Raises:
             ValueError: If one of them is varied.
@@ -88,7 +91,11 @@ class Sweep:
                 f"{taken[0]} is varied by the sweep {self.name}: leave it out of the command, or of the file"
             )
         fixed = {name: Parameter(name, "constant", {"value": value}) for name, value in constants.items()}
-        return replace(self, parameters={**self.parameters, **fixed})
+        # A sweep of pairs that lie elsewhere on this machine is measured as before.
+        new = constants.keys() - self.parameters.keys()
+        void = {other for name in new for other in REPLACED.get(name, ())} - varied
+        kept = {name: own for name, own in self.parameters.items() if name not in void}
+        return replace(self, parameters={**kept, **fixed})
 
     def point(self, chosen: Mapping[str, Any]) -> Point:
         """The point of some values, in the file's order."""

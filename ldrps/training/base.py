@@ -142,6 +142,18 @@ class Training(LightningModule):
         write_picture(to_pil(grid), Path(self.trainer.log_dir) / "samples" / name)
 
 
+def existing_folder(setting: str, folder: str) -> Path:
+    """The folder that a setting names; a library would take what does not exist for a name of the hub.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ValueError(f"{setting}={folder!r} is no folder: give one that an earlier training exported")
+    return path
+
+
 def normal(shape: Sequence[int], generators: Generators) -> Tensor:
     """Draw standard normal numbers, shape (B, *shape), row i from generator i."""
     return torch.stack([torch.randn(tuple(shape), generator=generator) for generator in generators])

@@ -12,7 +12,7 @@ from transformers import CLIPConfig, CLIPTextModelWithProjection, CLIPTokenizer,
 
 from degradations.base import Degradation
 from degradations.drawing import Generators, generators_for
-from ldrps.training.base import Training
+from ldrps.training.base import Training, existing_folder
 from ldrps.training.contrastive import caption_loss, caption_numbers
 from ldrps.training.tokenizer import tokenize
 from modules.networks.da_clip import DACLIPConfig, DACLIPModel
@@ -79,7 +79,7 @@ class DACLIPTraining(Training):
         """Put the two towers together and copy the controller from the image tower."""
         if hasattr(self, "network"):
             return
-        folder = Path(self.pipeline_dir)
+        folder = existing_folder("model.pipeline_dir", self.pipeline_dir)
         text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         vision = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", dtype=torch.float32)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")

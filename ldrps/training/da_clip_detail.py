@@ -10,7 +10,7 @@ from transformers import CLIPTokenizer
 
 from degradations.base import Degradation
 from degradations.drawing import Generators, generators_for, integers
-from ldrps.training.base import Training
+from ldrps.training.base import Training, existing_folder
 from ldrps.training.da_clip import CLEAN, word_targets
 from ldrps.training.tokenizer import tokenize
 from modules.networks.da_clip import DACLIPModel, load_da_clip
@@ -55,7 +55,7 @@ class DACLIPDetailTraining(Training):
         """Read DA-CLIP and give it a tower for details, if it has none; keep the embeddings of its words."""
         if hasattr(self, "network"):
             return
-        folder = Path(self.pipeline_dir) / "da_clip"
+        folder = existing_folder("model.pipeline_dir", self.pipeline_dir) / "da_clip"
         finished = load_da_clip(folder)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         config: Any = finished.config

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from degradations.drawing import Generators, coins, integers
-from ldrps.training.base import Training, normal
+from ldrps.training.base import Training, existing_folder, normal
 from ldrps.training.tokenizer import tokenize
 from modules.backbones.loading import load_earlier
 from modules.backbones.packed_codec import packing_of
@@ -82,7 +82,7 @@ class DenoiserTraining(Training):
         """Load the frozen parts and build the denoiser to fit them."""
         if hasattr(self, "unet"):
             return
-        folder = Path(self.pipeline_dir)
+        folder = existing_folder("model.pipeline_dir", self.pipeline_dir)
         self.vae = AutoencoderTiny.from_pretrained(folder / "vae").float().requires_grad_(False)
         self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").float().requires_grad_(False)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")

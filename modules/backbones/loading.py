@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from diffusers import AutoModel, ModelMixin, StableDiffusionPipeline
+from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from modules.backbones.autoencoder_codec import AutoencoderCodec
 from modules.backbones.codec import Codec
@@ -136,6 +137,24 @@ def _read(kind: type[Read], path: str) -> Read:
 def source(path: str) -> str:
     """What ``from_pretrained`` is given for a folder, hub id or ``package:`` path."""
     return package_folder(path) if path.startswith(PACKAGE_PREFIX) else path
+
+
+def check_source(path: str) -> None:
+    """Make sure that a backbone's path is a folder unless it can be a hub id; no hub is asked.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Example:
+        >>> check_source("package:modules/backbones"), check_source("openai/clip-vit-base-patch32")
+        (None, None)
+    """
+    if Path(source(path)).is_dir():
+        return
+    try:
+        validate_repo_id(path)
+    except HFValidationError as error:
+        raise ValueError(f"backbone {path!r} does not exist: give a folder that is there, or a hub id") from error
 
 
 def package_folder(path: str) -> str:

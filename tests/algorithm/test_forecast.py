@@ -53,6 +53,19 @@ def test_pictures_of_many_steps_are_measured_with_few(micro_folder, pictures, mo
     assert restorer.sampling == sampling
 
 
+def test_a_small_photo_is_measured_where_it_takes_many_steps_or_somebody_asks(micro_folder, monkeypatch):
+    monkeypatch.setattr("ldrps.methods.forecast.timed", lambda restorer, image: float(restorer.sampling.num_steps))
+    few, many = (
+        make_restorer(micro_folder, sampling=SamplingSettings(steps, num_refinements=0, num_samples=samples))
+        for steps, samples in ((2, 1), (20, 4))
+    )
+    assert plan(few, [(160, 128)], Speeds()).seconds is None
+    assert plan(few, [(160, 128)], Speeds(), 1, True).seconds is not None
+    store = Speeds()
+    assert plan(many, [(160, 128)], store).seconds == 80.0 * 160 * 128 / 128**2
+    assert {one.pixels for one in store.known} == {128**2}
+
+
 def test_memory_that_is_not_there_is_said():
     store = speeds((10**6, 1.0, 10**15))
     assert "MORE than there is" in plan(Gain(), [(1000, 1000)], store).sentence()

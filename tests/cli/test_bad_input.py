@@ -205,6 +205,36 @@ def test_nothing_half_written_is_left_behind(restore, photo_file, tmp_path):
     assert names == ["cat.compare.png", "cat.png", "ldrps.config.yaml"]
 
 
+def a_web_page(file):
+    file.write_text("<!DOCTYPE html><html><body>no such file</body></html>")
+
+
+def half_a_checkpoint(file):
+    torch.save({"state_dict": {"weight": torch.zeros(1000)}, "global_step": 1}, file)
+    file.write_bytes(file.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (not_an_image, "cannot be read: it is cut short or no checkpoint"),
+        (a_web_page, "is damaged or holds more than weights"),
+        (half_a_checkpoint, "cannot be read: it is cut short or no checkpoint"),
+        (zero_bytes, "is empty (0 bytes)"),
+    ],
+)
+def test_an_unreadable_checkpoint_is_one_sentence_before_anything_starts(tmp_path, capfd, make, sentence):
+    file, out = tmp_path / "last.ckpt", tmp_path / "out"
+    make(file)
+    fit = ["fit", "--config", "train/autoencoder", "--data.sources", f"[{tmp_path}]", "--ckpt_path", str(file)]
+    for arguments in (["export", str(file), "-o", str(out)], [*fit, "--trainer.default_root_dir", str(out)]):
+        assert main(arguments) == 2
+        errors = capfd.readouterr().err
+        assert f"checkpoint '{file}' {sentence}" in errors
+        assert "Traceback" not in errors
+    assert not out.exists()
+
+
 def test_unknown_verbs(capfd):
     assert main(["restor"]) == 2
     assert "unknown verb 'restor'" in capfd.readouterr().err

@@ -79,7 +79,7 @@ def test_texts_can_go_elsewhere_but_not_two_into_one_file(caption, photo_file, t
     ("arguments", "sentence"),
     [
         (["--prior", "null"], "gives no text"),
-        (["--prior", "no_such"], "presets are: prior/auto"),
+        (["--prior", "no_such"], "presets are prior/auto"),
         (["--prior", "da_clip", "--prior.path", "nowhere"], "holds no DA-CLIP"),
         (["--prior", "da_clip", "--prior.num_captions", "0"], "num_captions=0"),
         (["--device", "abacus"], "device 'abacus' is not available here"),

@@ -67,6 +67,13 @@ def test_one_suite_needs_no_folder_and_the_seed_matters(degrade, photos, tmp_pat
     assert pictures[0] == pictures[1] != pictures[2]
 
 
+def test_several_suites_after_one_option_and_photos_after_one_suite(degrade, photos, tmp_path):
+    assert degrade(photos / "cat.png", "-s", "noise_25", "haze", "-o", tmp_path / "two")[0] == 0
+    assert files(tmp_path / "two") == ["haze/cat.json", "haze/cat.png", "noise_25/cat.json", "noise_25/cat.png"]
+    assert degrade("-s", "haze", photos / "cat.png", "-o", tmp_path / "one")[0] == 0
+    assert files(tmp_path / "one") == ["cat.json", "cat.png"]
+
+
 def test_a_picture_s_damage_does_not_depend_on_the_others(degrade, photos, tmp_path):
     degrade(photos, "-s", "wild_medium", "-o", tmp_path / "all")
     degrade(photos / "cat.png", "-s", "wild_medium", "-o", tmp_path / "one")

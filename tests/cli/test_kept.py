@@ -88,6 +88,20 @@ def test_resume_keeps_what_is_there_and_names_what_changed(finished, tmp_path, m
     assert "other settings" not in printed.err
 
 
+def test_jpeg_keeps_its_rarer_endings_and_camera_raw_is_named(tmp_path, micro_folder, capfd):
+    (tmp_path / "in").mkdir()
+    for name in ("a.jfif", "b.jpe"):
+        cat().save(tmp_path / "in" / name, format="JPEG")
+    (tmp_path / "in" / "raw.CR2").write_bytes(b"raw")
+    (tmp_path / "in" / "clip.mp4").write_bytes(b"film")
+    assert restore_as_it_is(tmp_path / "in", tmp_path / "out", micro_folder) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.j*")) == ["a.jfif", "b.jpe"]
+    assert Image.open(tmp_path / "out" / "a.jfif").format == "JPEG"
+    errors = capfd.readouterr().err
+    assert "1 file(s) passed over, no pictures: " in errors
+    assert "1 file(s) passed over, camera raw (develop it to TIFF or JPEG first): " in errors
+
+
 def test_resume_and_overwrite_exclude_each_other(photo_file, tmp_path, micro_folder, capfd):
     assert restore_as_it_is(photo_file, tmp_path / "out", micro_folder, "--resume", "--overwrite") == 2
     assert "overwrite and resume exclude each other" in capfd.readouterr().err

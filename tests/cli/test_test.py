@@ -24,6 +24,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from ldrps.callbacks import tracking
 from ldrps.cli import main
+from ldrps.commands.test import Test as Options
 from tests.builders import Stubborn  # noqa: F401 (named in a configuration below)
 from tests.wandb_files import config_and_history
 
@@ -304,9 +305,17 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_rows(clean, tmp_path):
 def test_wrong_use_is_one_sentence(run_test, clean, pairs_folder, tmp_path):
     run, named = tmp_path / "run", tmp_path / "input.yaml"
     named.write_text("model: {class_path: ldrps.methods.baselines.gamma.Gamma}")
+    differs = tmp_path / "mine.yaml"
+    differs.write_text("model: {init_args: {seed: 3}}")
     for arguments, sentence in (
         (("--clean", clean, "--output", run), "--clean needs --suite NAME"),
-        (("--pairs", pairs_folder, "-s", "haze", "--output", run), "leave --suite and --limit out"),
+        (("--pairs", pairs_folder, "-s", "haze", "--output", run), "leave --suite out"),
+        (("--pairs", pairs_folder, "--output", run, "--limit", 0, *BASELINES), "limit=0 must be at least 1"),
+        (
+            ("--pairs", pairs_folder, "--output", run, "--config", "blind", "--config", differs),
+            "begins with `inherits: blind`",
+        ),
+        (("--config", "blind"), "add --pairs FOLDER, or --clean PHOTOS with --suite NAME"),
         (("--clean", clean, "-s", "hase", "--output", run, *BASELINES), "did you mean 'haze'"),
         (("--clean", tmp_path / "no", "-s", "haze", "--output", run, *BASELINES), "does not exist"),
         (("--clean", clean, "-s", "haze", "--output", run, "--config", "blnd"), "neither a file nor a preset"),
@@ -323,6 +332,29 @@ def test_wrong_use_is_one_sentence(run_test, clean, pairs_folder, tmp_path):
         assert sentence in printed.err
         assert not (run / "run.json").exists()
     assert main(["report", str(tmp_path)]) == 2
+
+
+def test_pairs_in_folders_of_other_names(run_test, pairs_folder, tmp_path):
+    (pairs_folder / "input").rename(pairs_folder / "low")
+    (pairs_folder / "target").rename(pairs_folder / "high")
+    code, printed = run_test("--pairs", pairs_folder, "--output", tmp_path / "run", *BASELINES)
+    assert code == 2
+    named = ("--data.input_name", "low", "--data.target_name", "high")
+    assert " ".join(named) in printed.err
+    assert run_test("--pairs", pairs_folder, "--output", tmp_path / "run", *BASELINES, *named, "--limit", 1)[0] == 0
+    assert len({row["name"] for row in rows(tmp_path / "run")}) == 1
+
+
+@pytest.mark.parametrize("given", [("--prior", "null"), ("--prompt", "a cat: black")])
+def test_a_prior_is_that_of_every_method(given):
+    options = Options(pairs="x", output="run", config=["blind", "best"], **{given[0][2:]: given[1]})
+    settings, changes = options.with_changes([])
+    assert changes == []
+    restorers = settings()["model"]["init_args"]["restorers"]
+    for name in ("blind", "best"):
+        prior = restorers[name]["init_args"]["prior"]
+        assert prior["class_path"].endswith("Null" if given[0] == "--prior" else "Text")
+        assert given[0] == "--prior" or prior["init_args"]["prompt"] == given[1]
 
 
 @pytest.mark.parametrize("trouble", ["unmatched", "no_target", "size", "doubled"])

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 import degradations
 import modules
 from degradations.base import Degradation
+from degradations.suites import load_suites
 from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
 from ldrps.methods.restorer import Restorer
@@ -56,6 +58,27 @@ def test_the_prior_reaches_the_denoiser(package, micro_folder, photo_file, tmp_p
     settings = ["--prior", "my_package.file_name.FileName", "--model.prior.opening", "an old photo of"]
     assert main([*arguments, *settings, "--device", "cpu", "--model.sampling.num_inference_steps", "3"]) == 0
     assert "an old photo of" in (tmp_path / "out" / "ldrps.config.yaml").read_text()
+
+
+def test_the_installed_command_finds_a_class_in_the_folder_it_is_run_in(package, photo_file, tmp_path):
+    command = [Path(sys.executable).with_name("ldrps"), "degrade", photo_file, "--suite", "mine.yaml", "-o", "out"]
+    (tmp_path / "mine.yaml").write_text("degradation: {class_path: my_package.scratches.Scratches}")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "cat.png").is_file()
+
+
+def test_a_degradation_that_cannot_be_found_has_its_reason(package, tmp_path):
+    for class_path, sentence in (
+        ("no_package.scratches.Scratches", "does not exist: No module named 'no_package'"),
+        (
+            "my_package.scratches.Scratchs",
+            "my_package.scratches has no 'Scratchs': did you mean 'my_package.scratches.Scratches'?",
+        ),
+    ):
+        (tmp_path / "mine.yaml").write_text(f"degradation: {{class_path: {class_path}}}")
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            load_suites(str(tmp_path / "mine.yaml"), tmp_path)
 
 
 def test_the_loss_and_the_alignment_net_guide(package, micro_folder, pictures):

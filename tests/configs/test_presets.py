@@ -87,7 +87,7 @@ def test_every_other_preset_can_be_built():
 
 def test_a_preset_is_found_by_name_and_by_path():
     assert find_preset("blind") == find_preset("restore/blind") == find_preset(str(find_preset("blind")))
-    with pytest.raises(ValueError, match=r"presets are: .*restore/blind"):
+    with pytest.raises(ValueError, match=r"presets are auto, .*blind"):
         find_preset("nothing")
 
 

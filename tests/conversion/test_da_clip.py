@@ -218,6 +218,9 @@ class Foreign:
         ("damaged", "is damaged or"),
         ("other", "it looks like something else, with ['conv.weight']"),
         ("list", "holds no state dict"),
+        ("text", "cannot be read: it is cut short or no checkpoint"),
+        ("cut", "cannot be read: it is cut short or no checkpoint"),
+        ("empty", "is empty (0 bytes)"),
     ],
 )
 def test_bad_checkpoints_are_one_sentence(tmp_path, capfd, content, sentence):
@@ -232,6 +235,13 @@ def test_bad_checkpoints_are_one_sentence(tmp_path, capfd, content, sentence):
             save_file({"conv.weight": torch.zeros(3)}, file)
         case "list":
             torch.save([torch.zeros(3)], file)
+        case "text":
+            file.write_text("export me")
+        case "cut":
+            torch.save({"weight": torch.zeros(1000)}, file)
+            file.write_bytes(file.read_bytes()[:2000])
+        case "empty":
+            file.touch()
     assert main(["convert", str(file), "--output", str(tmp_path / "out")]) == 2
     captured = capfd.readouterr()
     assert sentence in captured.err

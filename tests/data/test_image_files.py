@@ -103,6 +103,14 @@ def test_an_embedded_profile_is_converted_to_srgb(tmp_path, photo):
     assert np.array_equal(as_array(read_picture(tmp_path / "broken.png")), np.asarray(photo))
 
 
+def test_camera_raw_is_not_taken_for_the_small_preview_in_it(tmp_path, photo):
+    raw = tmp_path / "raw.NEF"
+    photo.save(raw, format="TIFF")
+    for read in (lambda: read_picture(raw), lambda: find_images(str(tmp_path))):
+        with pytest.raises(ValueError, match="camera raw: develop it to TIFF or JPEG first"):
+            read()
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, photo, monkeypatch):
     path = tmp_path / "photo.png"
     write_picture(photo, path)

@@ -1,6 +1,7 @@
 """The reference is made of the code: nothing of it is missing."""
 
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -47,3 +48,16 @@ def test_the_gallery_has_ten_pairs():
     folder = Path(__file__).parents[2] / "docs" / "pictures" / "gallery"
     assert len(list(folder.glob("*.before.jpg"))) == len(list(folder.glob("*.after.jpg"))) == 10
     assert reference.gallery(folder).count("<figure>") == 10
+
+
+def test_the_quickstart_names_every_preset_of_restoration():
+    quickstart = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    table = quickstart.partition("## Presets")[2].partition("\n## ")[0]
+    assert {path.stem for path in preset_folder().glob("restore/*.yaml")} == set(re.findall(r"`(\w+)`", column(table)))
+
+
+def column(table):
+    """The first column of a table."""
+    return "\n".join(
+        line.split("|")[1] for line in table.splitlines() if line.startswith("| `") and "--config" not in line
+    )

@@ -8,9 +8,12 @@ import yaml
 from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
 
 from ldrps.cli import main
+from ldrps.commands.options import parse
+from ldrps.commands.sweep_run import SweepRun
 from ldrps.commands.sweeping import point_maker
 from ldrps.configuration.layers import find_preset
 from ldrps.data.shipped import preset_folder
+from ldrps.sweeps.checking import check
 from ldrps.sweeps.search import candidates
 from ldrps.sweeps.sweep import merged_settings, read_sweep, sweep_of
 
@@ -109,6 +112,40 @@ def test_what_is_wrong_is_one_sentence(content, sentence, tmp_path, capfd):
     assert errors.count("\n") == 1
     assert re.search(sentence, errors), errors
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_without_images_and_a_backbone_that_is_missing_cost_nothing(tmp_path, photo_file, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("parameters: {model.seed: {values: [0, 1]}, suite: {values: [haze, grey]}}")
+    assert main(["sweep", "run", "mine.yaml", "--output", "run"]) == 2
+    errors = capfd.readouterr().err
+    assert "mine says nothing of the images: add --clean IN..." in errors
+    assert errors.count("\n") == 1
+    assert main(["sweep", "run", "backbone", "--clean", str(photo_file), "--output", "run"]) == 2
+    assert "value random: backbone './runs/random_denoiser' does not exist" in capfd.readouterr().err
+    assert not Path("run").exists()
+
+
+def test_a_backbone_may_be_a_hub_id_that_nobody_asks():
+    content = {"parameters": {"model.backbone.path": {"values": ["package:ldrps/pretrained/mini", "somebody/model"]}}}
+    check(sweep_of(content, "x.yaml", "x"), point_maker("cpu"))
+
+
+def test_pairs_take_the_place_of_what_a_file_says_of_its_images():
+    sweep = read_sweep("alignment")
+    constants = sweep.with_constants({"pairs": "here", "limit": 2}).constants
+    assert constants == {"config": "blind", "pairs": "here", "limit": 2}
+    # On another machine, where they lie elsewhere, the measure stays.
+    on_pairs = sweep.with_constants({"pairs": "here", "protocol": "ld_rps"})
+    assert on_pairs.with_constants({"pairs": "there"}).constants["protocol"] == "ld_rps"
+    assert "pairs" not in on_pairs.with_constants({"clean": ["photos"], "suite": ["haze"]}).constants
+
+
+def test_what_the_command_says_holds_for_every_point():
+    given = ["small", "--seed", "0", "--batch-size", "auto", "--colorize", "--config", "best", "--prior", "da_clip"]
+    options, _ = parse("sweep run", SweepRun, given)
+    expected = {"seed": 0, "batch_size": "auto", "colorize": True, "config": "best", "prior": "da_clip"}
+    assert options.constants() == expected
 
 
 def test_init_writes_what_was_asked_for_after_checking_it(tmp_path, capfd):

@@ -227,3 +227,17 @@ def test_figures_of_validation_are_those_of_all_processes(make, told_folder, pic
     training.eval().validation_step(BATCH | {"image": photos}, 0)
     assert logged
     assert all(settings["sync_dist"] for settings in logged.values())
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        DACLIPTraining("nowhere", GaussianNoise(), ["clean"]),
+        DACLIPDetailTraining("nowhere", GaussianNoise()),
+        DenoiserTraining("nowhere"),
+    ],
+    ids=lambda training: type(training).__name__,
+)
+def test_a_pipeline_folder_that_is_not_there_is_named_and_no_hub_is_asked(training):
+    with pytest.raises(ValueError, match=r"model.pipeline_dir='nowhere' is no folder: give one"):
+        training.configure_model()

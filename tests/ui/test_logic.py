@@ -56,6 +56,7 @@ def quick(monkeypatch, folder):
         Choices(),
         Choices(preset="statistics", prior="da_clip", seed=3, light=0.5),
         Choices(prompt=NASTY, colorize=True, colour=0.25, backbone="/a b/sd"),
+        Choices(preset="auto", prompt=NASTY, colorize=True, light=0.5),
     ],
 )
 def test_the_command_line_says_the_same_as_the_page(choices):
@@ -80,6 +81,19 @@ def test_the_python_lines_make_the_same_picture_as_the_page(sessions, photo_file
     Image.open(tmp_path / "restored.png").save(tmp_path / "restored.jpg", **FORMATS["jpeg"].options)
     there, here = (np.asarray(Image.open(path)).astype(int) for path in ("restored.jpg", work.cards[0].result))
     assert np.abs(there - here).max() <= 1
+
+
+def test_choices_reach_the_methods_inside_a_preset_or_are_refused_in_one_sentence(sessions, photo_file):
+    choices = Choices(preset="auto", prompt=NASTY, light=0.5)
+    inside = choices.restore(["a.png"], "out", "cpu").settings()["model"]["init_args"]["methods"]["refined"]
+    assert inside["init_args"]["prior"]["init_args"]["prompt"] == NASTY
+    names = {}
+    exec("\n".join(choices.python().splitlines()[:2]), names)  # what the page offers to copy, but for the photo
+    assert names["restorer"].methods["refined"].strength.light == 0.5
+    for wrong, option in ((Choices(preset="ir_sde", prompt="x"), "--prompt"), (Choices("ir_sde", light=0.5), "light")):
+        sessions.begin(option, [Upload(photo_file, "cat.jpg")], wrong)
+        [sentence] = wait(sessions.of(option)).sentences
+        assert f"{option} has no effect with" in sentence
 
 
 def test_a_wrong_choice_is_one_sentence():

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ldrps.commands.restore import AUTO_PRESETS, COLORIZATION, Restore
+from ldrps.commands.restore import COLORIZATION, Restore, looks_for_text
 from ldrps.configuration.layers import DEFAULT_PRESET
 from ldrps.configuration.presets import read_prior
 from ldrps.data.shipped import preset_folder, suite_folder
@@ -131,7 +131,7 @@ class Choices:
         settings: dict[str, Any] = {}
         if self.prompt:
             settings |= {"prior": "modules.priors.text.Text", "prior__prompt": self.prompt}
-        elif self.prior != PRESET_OWN or self.preset in AUTO_PRESETS:
+        elif self.prior != PRESET_OWN or looks_for_text([self.preset]):
             prior = read_prior("auto" if self.prior == PRESET_OWN else self.prior)
             assert isinstance(prior, dict)
             settings["prior"] = prior["class_path"]
