@@ -100,6 +100,8 @@ class PixelDenoiserTraining(Training):
 
     def export(self, folder: Path) -> None:
         """Write ``pixel_denoiser`` in half precision."""
+        # Where it was read from says nothing to who loads it.
+        self.network.register_to_config(_name_or_path="")
         self.network.half().save_pretrained(folder / "pixel_denoiser")
 
     def draw(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
