@@ -33,6 +33,11 @@ def uniform(interval: Interval, generators: Generators, *shape: int) -> Tensor:
     return low + (high - low) * torch.stack([torch.rand(shape, generator=generator) for generator in generators])
 
 
+def normal(generators: Generators, *shape: int) -> Tensor:
+    """Draw standard normal numbers, shape (B, *shape)."""
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators])
+
+
 def log_uniform(interval: Interval, generators: Generators) -> Tensor:
     """Draw evenly on a logarithmic scale from an interval of positive numbers, shape (B,)."""
     low, high = torch.tensor(interval).log().tolist()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from degradations.blur.blur import Blur, normalised
 from degradations.checks import IntegerInterval, Interval, check_interval
-from degradations.drawing import Generators, uniform
+from degradations.drawing import Generators, normal, uniform
 from degradations.parameters import Parameters
 
 NUM_POINTS = 48
@@ -42,7 +42,7 @@ class CameraShake(Blur):
 
     def sample_shape(self, generators: Generators) -> Parameters:
         """See `Blur.sample_shape`."""
-        turns = torch.stack([torch.randn(NUM_POINTS, generator=generator) for generator in generators])
+        turns = normal(generators, NUM_POINTS)
         return {
             "direction": uniform((0, 2 * torch.pi), generators),
             "turns": uniform(self.curvature, generators)[:, None] * turns,

@@ -1,12 +1,11 @@
 """Wrong white balance."""
 
-import torch
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
 from degradations.base import Degradation
 from degradations.checks import Interval, check_interval
-from degradations.drawing import Generators, uniform
+from degradations.drawing import Generators, normal, uniform
 from degradations.parameters import Parameters
 
 
@@ -30,7 +29,7 @@ class ColourCast(Degradation):
 
     def sample_parameters(self, generators: Generators) -> Parameters:
         """See `Degradation.sample_parameters`."""
-        drawn = torch.stack([torch.randn(3, generator=generator) for generator in generators])
+        drawn = normal(generators, 3)
         direction = drawn - drawn.mean(dim=1, keepdim=True)
         strongest = direction.abs().amax(dim=1, keepdim=True)
         return {"stops": uniform(self.stops, generators)[:, None] * direction / strongest}

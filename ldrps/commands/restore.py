@@ -105,10 +105,9 @@ class Restore:
         from ldrps.configuration.handing_down import no_effect, with_setting
         from ldrps.configuration.presets import read_prior
 
-        prompt = {"class_path": "modules.priors.text.Text", "init_args": {"prompt": self.prompt}}
         chosen: dict[str, tuple[str, Any]] = {
             "--prior": ("prior", None if self.prior is None else read_prior(self.prior)),
-            "--prompt": ("prior", None if self.prompt is None else prompt),
+            "--prompt": ("prior", None if self.prompt is None else one_text(self.prompt)),
             "--backbone": ("backbone", None if self.backbone is None else {"init_args": {"path": self.backbone}}),
             "--colorize": ("colorization", COLORIZATION if self.colorize else None),
             "--max-side": ("max_side_px", self.max_side),
@@ -123,6 +122,11 @@ class Restore:
                 raise ValueError(no_effect(option_, f"--config {' --config '.join(self.config)}"))
             model = told
         return {**settings, "model": model}
+
+
+def one_text(prompt: str) -> dict[str, Any]:
+    """The prior that `--prompt` stands for."""
+    return {"class_path": "modules.priors.text.Text", "init_args": {"prompt": prompt}}
 
 
 def looks_for_text(configs: Sequence[str]) -> bool:

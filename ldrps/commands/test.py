@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
-from ldrps.commands.restore import COLORIZATION
+from ldrps.commands.restore import COLORIZATION, one_text
 from ldrps.configuration.arguments import one_each, split_configs
 from ldrps.configuration.layers import DEFAULT_PRESET
 
@@ -106,8 +106,7 @@ class Test:
         about_models = [f"--model.colorization={COLORIZATION}"] if self.colorize else []
         about_models += [] if self.prior is None else [f"--model.prior={self.prior}"]
         if self.prompt is not None:
-            text = {"class_path": "modules.priors.text.Text", "init_args": {"prompt": self.prompt}}
-            about_models.append(f"--model.prior={json.dumps(text, ensure_ascii=False)}")
+            about_models.append(f"--model.prior={json.dumps(one_text(self.prompt), ensure_ascii=False)}")
         about_models += [change for change in one_each(changes) if change.startswith("--model.")]
         others = [change for change in one_each(changes) if not change.startswith("--model.")]
         return lambda: self.settings(about_models), others

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from torch import Tensor
 
-from ldrps.training.base import Training, normal
+from degradations.drawing import normal
+from ldrps.training.base import Training
 
 
 class AutoencoderTraining(Training):
@@ -60,7 +61,7 @@ class AutoencoderTraining(Training):
         """Reconstruction loss of one batch."""
         image = batch["image"].to(memory_format=torch.channels_last)
         latents = self.autoencoder.encoder(image * 2 - 1)
-        noise = normal(latents.shape[1:], self._generators(len(latents))).to(latents)
+        noise = normal(self._generators(len(latents)), *latents.shape[1:]).to(latents)
         noisy = latents + self.latent_noise * noise
         decoded = self.autoencoder.decoder(noisy).float() / 2 + 0.5
         reconstruction = F.l1_loss(decoded, image)

@@ -1,6 +1,5 @@
 """What the trainings of the embedded models share."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +151,3 @@ def existing_folder(setting: str, folder: str) -> Path:
     if not path.is_dir():
         raise ValueError(f"{setting}={folder!r} is no folder: give one that an earlier training exported")
     return path
-
-
-def normal(shape: Sequence[int], generators: Generators) -> Tensor:
-    """Draw standard normal numbers, shape (B, *shape), row i from generator i."""
-    return torch.stack([torch.randn(tuple(shape), generator=generator) for generator in generators])

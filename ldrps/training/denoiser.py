@@ -12,8 +12,8 @@ from diffusers import AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, U
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from degradations.drawing import Generators, coins, integers
-from ldrps.training.base import Training, existing_folder, normal
+from degradations.drawing import Generators, coins, integers, normal
+from ldrps.training.base import Training, existing_folder
 from ldrps.training.tokenizer import tokenize
 from modules.backbones.loading import load_earlier
 from modules.backbones.packed_codec import packing_of
@@ -117,7 +117,7 @@ class DenoiserTraining(Training):
         hidden_states = self._read(captions).repeat(self.draws_per_photo, 1, 1)
         generators = generators * self.draws_per_photo
         timesteps = draw_timesteps(self.scheduler, generators, self.focus_share).to(self.device)
-        noise = normal(latents.shape[1:], generators)
+        noise = normal(generators, *latents.shape[1:])
         prediction, velocity, _ = self._predict(latents, hidden_states, timesteps, noise)
         loss = F.mse_loss(prediction, velocity)
         self.log("train/velocity", loss, prog_bar=True)
@@ -213,7 +213,7 @@ def draw_timesteps(scheduler: DDIMScheduler, generators: Generators, focus_share
         focus_share: Share that is drawn around `FOCUS_LOG_SNR`; the others are drawn evenly.
     """
     evenly = integers((0, scheduler.config.num_train_timesteps - 1), generators)
-    log_snr = FOCUS_LOG_SNR + FOCUS_SPREAD * normal((), generators)
+    log_snr = FOCUS_LOG_SNR + FOCUS_SPREAD * normal(generators)
     falling = torch.logit(scheduler.alphas_cumprod)
     focused = torch.searchsorted(-falling, -log_snr).clamp(max=len(falling) - 1)
     return torch.where(coins(focus_share, generators), focused, evenly)

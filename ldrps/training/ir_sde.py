@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.base import Degradation, eight_bit
-from degradations.drawing import Generators, coins, generators_for, integers
-from ldrps.training.base import Training, normal
+from degradations.drawing import Generators, coins, generators_for, integers, normal
+from ldrps.training.base import Training
 from ldrps.training.first_guess import decibels
 from modules.networks.da_clip import load_da_clip
 from modules.networks.restoration_network import RestorationNetwork
@@ -115,7 +115,7 @@ class IRSDETraining(Training):
         generators = self._generators(len(batch["image"]))
         target, mu, _ = self._damage(batch["image"], generators)
         timesteps = self.draw_timesteps(generators)
-        noise = normal(mu.shape[1:], generators).to(mu)
+        noise = normal(generators, *mu.shape[1:]).to(mu)
         kept = (~coins(self.embedding_dropout, generators)).to(mu)[:, None]
         noisy = self.scheduler.add_noise(target, noise, timesteps, mu)
         output = self.network(noisy, mu, timesteps.to(mu), *self._embed(mu, kept)).float()

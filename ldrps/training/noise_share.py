@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.base import Degradation, eight_bit
-from degradations.drawing import Generators, generators_for
-from ldrps.training.base import Training, normal
+from degradations.drawing import Generators, generators_for, normal
+from ldrps.training.base import Training
 from modules.networks.noise_share import NoiseShare
 from modules.noise_level import noise_level
 from modules.outputs.photo_noise import levels_of
@@ -59,7 +59,7 @@ class NoiseShareTraining(Training):
         """Cross-entropy of the share of noise."""
         generators = self._generators(len(batch["image"]))
         levels, share = self._examples(batch["image"], generators)
-        jitter = (self.jitter * normal(levels.shape[1:], generators * 2).to(levels)).exp()
+        jitter = (self.jitter * normal(generators * 2, *levels.shape[1:]).to(levels)).exp()
         error = F.binary_cross_entropy_with_logits(self.network(levels * jitter), share, reduction="none")
         loss = (error * (levels[..., 0] > HEARD)).mean()
         self.log("train/loss", loss, prog_bar=True)

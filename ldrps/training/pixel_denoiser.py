@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from degradations.drawing import Generators, generators_for, uniform
+from degradations.drawing import Generators, generators_for, normal, uniform
 from ldrps.training.base import Training
 from ldrps.training.first_guess import decibels
 from modules.backbones.loading import load_earlier
@@ -88,7 +88,7 @@ class PixelDenoiserTraining(Training):
         image = batch["image"]
         size = len(image)
         generators = generators_for(0, range(batch_idx * size, (batch_idx + 1) * size))
-        white = torch.stack([torch.randn(image.shape[1:], generator=generator) for generator in generators]).to(image)
+        white = normal(generators, *image.shape[1:]).to(image)
         cases = {f"white_{sigma}": (image.new_full((size, 3, 1, 1), sigma / 255), white) for sigma in VALIDATION_SIGMAS}
         cases["mixed"] = self.draw(image, generators)
         for name, (level, noise) in cases.items():

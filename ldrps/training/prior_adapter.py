@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from degradations.base import Degradation
-from degradations.drawing import Generators, coins, generators_for, uniform
-from ldrps.training.base import Training, normal
+from degradations.drawing import Generators, coins, generators_for, normal, uniform
+from ldrps.training.base import Training
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.networks.da_clip import load_da_clip
 from modules.networks.prior_adapter import PriorAdapter
@@ -83,7 +83,7 @@ class PriorAdapterTraining(Training):
         captions = ["" if drop else caption for caption, drop in zip(batch["caption"], dropped, strict=True)]
         tokens = self.adapter(self._embed(batch["image"], generators))
         levels = uniform((0, 1), generators)
-        noise = normal(self.backbone.latent_shape(batch["image"]), generators)
+        noise = normal(generators, *self.backbone.latent_shape(batch["image"]))
         loss = self._loss(batch["image"], captions, tokens, levels, noise)
         self.log("train/loss", loss, prog_bar=True)
         return loss

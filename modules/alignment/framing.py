@@ -1,6 +1,6 @@
 """Plain frames around pictures, such as a scan's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -36,6 +36,16 @@ def content(image: Tensor) -> Box:
     return edges[0], edges[1], edges[2], edges[3]
 
 
+def is_plain(images: Tensor) -> Tensor:
+    """Which pictures show nothing, shape (B,): they have no more contrast than a frame.
+
+    Example:
+        >>> is_plain(torch.stack([torch.full((3, 2, 2), 0.5), torch.linspace(0, 1, 12).view(3, 2, 2)]))
+        tensor([ True, False])
+    """
+    return images.amax(dim=(1, 2, 3)) - images.amin(dim=(1, 2, 3)) <= FRAME_CONTRAST
+
+
 def by_frame(images: Tensor) -> dict[Box, list[int]]:
     """Numbers of the pictures with the same frame, nearly always none: they can be looked at together.
 
@@ -46,6 +56,12 @@ def by_frame(images: Tensor) -> dict[Box, list[int]]:
     for number, image in enumerate(images):
         frames.setdefault(content(image), []).append(number)
     return frames
+
+
+def contents(images: Tensor, frames: dict[Box, list[int]]) -> Iterator[Tensor]:
+    """The pictures of each frame, without it, shape (n, 3, h, w); see `in_order` for what is made of them."""
+    for (top, bottom, left, right), rows in frames.items():
+        yield images[rows, :, top:bottom, left:right]
 
 
 def in_order(parts: Sequence[Tensor], frames: dict[Box, list[int]]) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.framing import FRAME_CONTRAST, by_frame, in_order
+from modules.alignment.framing import by_frame, contents, in_order, is_plain
 
 MAP_CELLS, RADIUS_CELLS = 64, 4
 """Cells a side of the maps, whatever the size of the picture, and around a cell that its light is told from."""
@@ -67,8 +67,7 @@ class Illumination(Alignment):
         degraded = degraded.float()
         self.slope, self.level, _ = _illumination(degraded)
         frames = by_frame(degraded)
-        inside = (degraded[rows, :, top:bottom, left:right] for (top, bottom, left, right), rows in frames.items())
-        self.share = nn.Parameter(in_order([self._share(images) for images in inside], frames))
+        self.share = nn.Parameter(in_order([self._share(inside) for inside in contents(degraded, frames)], frames))
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
@@ -106,8 +105,7 @@ class Illumination(Alignment):
             lit = illumination * (-middle * _darkness(illumination)).exp()
             dark = lit.mean(dim=(1, 2, 3), keepdim=True) < self.brightness
             low, high = torch.where(dark, middle, low), torch.where(dark, high, middle)
-        contrast = images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True)
-        return torch.where(contrast > FRAME_CONTRAST, low.clamp(min=self.least_share), 0)
+        return torch.where(is_plain(images).view(-1, 1, 1, 1), 0, low.clamp(min=self.least_share))
 
 
 def _illumination(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.framing import FRAME_CONTRAST, Box, by_frame, in_order
+from modules.alignment.framing import Box, by_frame, contents, in_order, is_plain
 from modules.alignment.light_and_haze import LightAndHaze
 from modules.alignment.onlooker import Onlooker
 from modules.backbones.loading import load_frozen
@@ -106,8 +106,7 @@ class Likeliest(Alignment):
         seen = self._features(degraded, frames)
         undone = (self._features(candidate.invert(candidate.fill(degraded)), frames) for candidate in self.nets)
         expected = torch.stack([self.network(features, seen) for features in undone])
-        contrast = degraded.amax(dim=(1, 2, 3)) - degraded.amin(dim=(1, 2, 3))
-        shows_something = (contrast > FRAME_CONTRAST) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
+        shows_something = ~is_plain(degraded) & (min(degraded.shape[-2:]) >= SMALLEST_SIDE)
         self.chosen = torch.where(shows_something, likeliest(expected, self.margin_db), 0)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -124,8 +123,8 @@ class Likeliest(Alignment):
 
     def _features(self, images: Tensor, frames: dict[Box, list[int]]) -> Tensor:
         """What is seen in images inside their frames, shape (B, num_features)."""
-        inside = (images[rows, :, top:bottom, left:right] for (top, bottom, left, right), rows in frames.items())
-        return in_order([self.onlooker.look(image.float()).features for image in inside], frames)
+        seen = (self.onlooker.look(inside.float()).features for inside in contents(images, frames))
+        return in_order(list(seen), frames)
 
     @property
     def _taken(self) -> list[int]:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modules.alignment.framing import FRAME_CONTRAST
+from modules.alignment.framing import is_plain
 from modules.backbones.precision import Precision
 from modules.outputs.base import Output, Undo, UndoAt
 from modules.outputs.denoised import Denoised
@@ -73,8 +73,7 @@ class Refined(Output, Precision):
         size = change.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
         share = (size / max(self.least_change, 1e-9) - 1).clamp(0, 1)
         # In a plain picture there is nothing to see, and the network makes a grey one of a black one.
-        contrast = images.amax(dim=(1, 2, 3), keepdim=True) - images.amin(dim=(1, 2, 3), keepdim=True)
-        return images + torch.where(contrast > FRAME_CONTRAST, share, 0) * change
+        return images + torch.where(is_plain(images).view(-1, 1, 1, 1), 0, share) * change
 
     def _restored(self, images: Tensor) -> Tensor:
         # What the network starts from is noise about the image; the same for every image, since nothing is drawn here.
