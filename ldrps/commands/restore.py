@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.configuration.layers import DEFAULT_PRESET
+from ldrps.data.photo_formats import FormatName
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
 
@@ -15,9 +16,6 @@ DESCRIBED = "blind"
 
 UNDESCRIBED = {"fast", "inpainting"}
 """What builds on these is not: `fast` samples nothing; `inpainting` was measured without, and text doubles its time."""
-
-ALSO_CALLED = {"jpg": "jpeg", "tif": "tiff"}
-"""Formats by the endings that people know them by."""
 
 COLORIZATION = {"num_samples": 8}
 """What `--colorize` adds. Photos without colour are left as they are otherwise: most were taken that way."""
@@ -53,9 +51,7 @@ class Restore:
     inputs: list[str] = field(metadata=option(metavar="IN", nargs="+"))
     output: str = field(default="restored", metadata=option("-o", metavar="DIR"))
     config: list[str] = field(default_factory=lambda: [DEFAULT_PRESET], metadata=option("-c", metavar="X"))
-    format: Literal["png", "jpeg", "jpg", "tiff", "tif", "webp", "avif", "heic"] | None = field(
-        default=None, metadata=option(metavar="X")
-    )
+    format: FormatName | None = field(default=None, metadata=option(metavar="X"))
     compare: bool = False
     trajectory: int = field(default=0, metadata=option(metavar="N"))
     overwrite: bool = False
@@ -88,7 +84,7 @@ class Restore:
             "data": {"init_args": {"inputs": self.inputs, "batch_size": self.batch_size}},
             "writer": {
                 "output": self.output,
-                "format": ALSO_CALLED.get(self.format or "", self.format),
+                "format": self.format,
                 "compare": self.compare,
                 "trajectory": self.trajectory,
                 "overwrite": self.overwrite,

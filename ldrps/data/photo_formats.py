@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-FormatName = Literal["png", "jpeg", "tiff", "webp", "avif", "heic"]
+FormatName = Literal["png", "jpeg", "jpg", "tiff", "tif", "webp", "avif", "heic"]
+"""Two go by the ending of their files' names as well."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,23 @@ class PhotoFormat:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+# Full colour resolution: half of it is what people see as softened edges of red.
+_JPEG = PhotoFormat(
+    "JPEG",
+    (".jpg", ".jpeg", ".jpe", ".jfif"),
+    has_alpha=False,
+    max_side=65_500,
+    max_metadata_bytes=65_000,
+    options={"quality": 95, "subsampling": "4:4:4"},
+)
+_TIFF = PhotoFormat("TIFF", (".tif", ".tiff"), max_bits=16, max_side=2**31 - 1)
+
 FORMATS: dict[FormatName, PhotoFormat] = {
     "png": PhotoFormat("PNG", (".png",), max_bits=16, max_side=2**31 - 1),
-    # Full colour resolution: half of it is what people see as softened edges of red.
-    "jpeg": PhotoFormat(
-        "JPEG",
-        (".jpg", ".jpeg", ".jpe", ".jfif"),
-        has_alpha=False,
-        max_side=65_500,
-        max_metadata_bytes=65_000,
-        options={"quality": 95, "subsampling": "4:4:4"},
-    ),
-    "tiff": PhotoFormat("TIFF", (".tif", ".tiff"), max_bits=16, max_side=2**31 - 1),
+    "jpeg": _JPEG,
+    "jpg": _JPEG,
+    "tiff": _TIFF,
+    "tif": _TIFF,
     # With loss, WebP keeps half of the colour resolution only.
     "webp": PhotoFormat("WEBP", (".webp",), max_side=16_383, options={"lossless": True, "exact": True}),
     "avif": PhotoFormat("AVIF", (".avif",), options={"quality": 95, "subsampling": "4:4:4"}),

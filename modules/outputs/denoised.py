@@ -13,6 +13,7 @@ from modules.backbones.precision import Precision
 from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.outputs.base import Output, Undo, UndoAt
 from modules.outputs.undone_noise import Noise, UndoneNoise, in_rgb
+from modules.views import check_num_views, mean_of_views
 from modules.windows import Window
 
 FAINT = 2 / 255
@@ -60,10 +61,8 @@ class Denoised(Output, Precision):
         num_views: int = 1,
     ) -> None:
         super().__init__()
-        if not 1 <= num_views <= 8:
-            raise ValueError(f"num_views={num_views} must lie in 1 to 8, the flips and turns of a photo")
         self.weights = weights
-        self.num_views = num_views
+        self.num_views = check_num_views(num_views)
         self.noise = UndoneNoise(noise_weights, strength)
 
     def load(self) -> None:
@@ -94,21 +93,9 @@ class Denoised(Output, Precision):
         height, width = images.shape[-2:]
         # Turned by half, a picture's last pixels come first: its coarsest pixels must begin where they begin unturned.
         edge = (0, -width % self.grid_px, 0, -height % self.grid_px)
-        images, deviation = (F.pad(values, edge, mode="replicate") for values in (images, deviation))
-        denoised = torch.zeros_like(images)
-        for view in range(self.num_views):
-            turned, levels = _seen(images, view), _seen(deviation, view)
-            made = self.precisely(partial(self.network, noise_std=levels), turned)
-            denoised += _seen_back(made, view) / self.num_views
-        return denoised[..., :height, :width]
+        both = F.pad(torch.cat([images, deviation], dim=1), edge, mode="replicate")
+        return mean_of_views(self._network_denoised, both, self.num_views)[..., :height, :width]
 
-
-def _seen(images: Tensor, view: int) -> Tensor:
-    """Images turned `view` times by a quarter, and from the fourth view on mirrored."""
-    return torch.rot90(images.flip(-1) if view >= 4 else images, view % 4, dims=(-2, -1))
-
-
-def _seen_back(images: Tensor, view: int) -> Tensor:
-    """Undo `_seen`."""
-    turned = torch.rot90(images, -(view % 4), dims=(-2, -1))
-    return turned.flip(-1) if view >= 4 else turned
+    def _network_denoised(self, both: Tensor) -> Tensor:
+        images, deviation = both.chunk(2, dim=1)
+        return self.precisely(partial(self.network, noise_std=deviation), images)

@@ -30,9 +30,11 @@ class Refined(Output, Precision):
         da_clip: DA-CLIP folder; None takes the one beside the weights.
         least_change: Root mean square of a photo's change, in image units, up to which it stays as it is; from twice
             as much on all of the change is taken.
+        num_views: Over how many of the eight flips and turns of the photo the network's answers are averaged; the first
+            four are flips.
 
     Raises:
-        ValueError: If least_change is negative.
+        ValueError: If least_change is negative, or num_views outside 1 to 8.
 
     References:
         Luo et al. 2023, Image Restoration with Mean-Reverting Stochastic Differential Equations (the network). Chu et
@@ -45,13 +47,14 @@ class Refined(Output, Precision):
         weights: str = "package:ldrps/pretrained/mini/ir_sde",
         da_clip: str | None = None,
         least_change: float = 0.01,
+        num_views: int = 2,
     ) -> None:
         super().__init__()
         if least_change < 0:
             raise ValueError(f"least_change={least_change} must not be negative")
         self.first = Denoised() if first is None else first
         self.uses_sample = self.first.uses_sample
-        self.restoration = Restoration(weights, da_clip=da_clip)
+        self.restoration = Restoration(weights, da_clip=da_clip, num_views=num_views)
         self.least_change = least_change
 
     def load(self) -> None:

@@ -12,6 +12,7 @@ from modules.networks.da_clip import DACLIPModel, load_da_clip
 from modules.sde.folder import load_sde
 from modules.sde.mean_reverting import MeanReverting, StepRule
 from modules.sde.sampling import Embeddings, sample
+from modules.views import check_num_views
 from modules.windows import WindowSettings
 
 
@@ -24,9 +25,10 @@ class Restoration(nn.Module):
         step_rule: ``posterior``, ``euler`` or ``ode``.
         da_clip: DA-CLIP folder; None takes ``da_clip`` in the weights' folder or beside it.
         has_embeddings: Whether a network that takes DA-CLIP's embeddings is told them.
+        num_views: Over how many of the eight flips and turns of the image the network's predictions are averaged.
 
     Raises:
-        ValueError: If num_inference_steps is below 1.
+        ValueError: If num_inference_steps is below 1, or num_views outside 1 to 8.
     """
 
     network: Any
@@ -39,6 +41,7 @@ class Restoration(nn.Module):
         step_rule: StepRule = "posterior",
         da_clip: str | None = None,
         has_embeddings: bool = True,
+        num_views: int = 1,
     ) -> None:
         super().__init__()
         if num_inference_steps < 1:
@@ -48,6 +51,7 @@ class Restoration(nn.Module):
         self.step_rule = step_rule
         self.da_clip_folder = da_clip
         self.has_embeddings = has_embeddings
+        self.num_views = check_num_views(num_views)
         self.da_clip: DACLIPModel | None = None
 
     def load(self) -> None:
@@ -88,7 +92,10 @@ class Restoration(nn.Module):
         self.load()
         self.to(degraded)
         told = self._embed(degraded)
-        return sample(self.network, self.scheduler, degraded, told, list(generators), observe, windows).clamp(0, 1)
+        restored = sample(
+            self.network, self.scheduler, degraded, told, list(generators), observe, windows, self.num_views
+        )
+        return restored.clamp(0, 1)
 
     def _embed(self, degraded: Tensor) -> Embeddings:
         # A picture smaller than a patch says nothing to DA-CLIP, and the networks do without.

@@ -1,6 +1,7 @@
 """Sampling with the mean-reverting SDE."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from modules.fused_windows import fused
 from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.mean_reverting import MeanReverting
+from modules.views import mean_of_views
 from modules.windows import WindowSettings
 
 
@@ -28,6 +30,7 @@ def sample(
     generators: list[torch.Generator],
     observe: Callable[[float, Tensor], None] = lambda timestep, x0_prediction: None,
     windows: WindowSettings = WindowSettings(side_px=None),
+    num_views: int = 1,
 ) -> Tensor:
     """Lead degraded images back to clean ones.
 
@@ -40,6 +43,7 @@ def sample(
         observe: Sees timestep and x0 prediction of every step.
         windows: How images are cut that the network does not see at once; its predictions are fused. Noise and
             embeddings are those of the whole image.
+        num_views: Over how many flips and turns of a window its predictions are averaged.
 
     Returns:
         The sample at timestep 0, same shape, not clipped.
@@ -56,7 +60,8 @@ def sample(
             prediction: Tensor = network(*both.chunk(2, dim=1), timesteps, *embeddings)
             return prediction.float()
 
-        output = fused(predict, torch.cat([images, degraded], dim=1), side, windows.overlap_px, multiple=1)
+        seen = partial(mean_of_views, predict, num_views=num_views)
+        output = fused(seen, torch.cat([images, degraded], dim=1), side, windows.overlap_px, multiple=1)
         step = scheduler.step(output, timestep, images, degraded, generators)
         observe(float(timestep), step.pred_original_sample)
         images = step.prev_sample

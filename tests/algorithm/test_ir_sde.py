@@ -57,6 +57,7 @@ def test_every_setting_has_its_effect(folder, pictures):
         {"step_rule": "euler"},
         {"step_rule": "ode"},
         {"has_embeddings": False},
+        {"num_views": 2},
     ):
         assert not torch.allclose(make(folder, **settings).restore(pictures[:1], [None]), first, atol=1e-4)
 
@@ -121,6 +122,19 @@ def test_what_is_refined_alone_is_refined_the_same_in_a_batch(folder, pictures):
     alone = torch.cat([output(image[None], image[None], lambda images: images) for image in pictures])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
     assert float((together - pictures).abs().mean()) > 1e-3
+
+
+@pytest.mark.parametrize("size_px", [64, 256])
+def test_with_the_flips_it_does_not_matter_how_a_photo_lies(folder, size_px):
+    # In windows as well: their starts lie symmetrically, as 256 is 2 x 144 less 32.
+    image = torch.rand(1, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
+    output = Refined(Decoded(), str(folder), least_change=0.0, num_views=4)
+    output.restoration.load()
+    output.restoration.scheduler.initial_sample = lambda degraded, generators: degraded
+    output.restoration.da_clip = None
+    refined, mirrored = (output(seen, seen, lambda images: images) for seen in (image, image.flip(-1)))
+    torch.testing.assert_close(mirrored.flip(-1), refined, atol=1e-5, rtol=0)
+    assert float((refined - image).abs().mean()) > 1e-3
 
 
 def test_the_fingerprint_tells_weights_apart(folder):

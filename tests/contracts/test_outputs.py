@@ -12,7 +12,6 @@ import modules.outputs
 from degradations.coding.jpeg import JPEG
 from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.noise_level import noise_level
-from modules.outputs import denoised
 from modules.outputs.base import Output
 from modules.outputs.blocking_level import blocking_level
 from modules.outputs.decoded import Decoded
@@ -170,11 +169,6 @@ def test_wrong_settings_are_named(settings, named):
         Wiener(**settings)
 
 
-def test_there_are_eight_views():
-    with pytest.raises(ValueError, match="num_views=9 must lie in 1 to 8"):
-        Denoised(num_views=9)
-
-
 @pytest.mark.parametrize("sigma", [5, 15, 25])
 def test_white_noise_on_a_photo_is_taken_for_white(photo, sigma):
     noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(sigma)) * sigma / 255
@@ -221,12 +215,6 @@ def test_weights_of_which_some_are_missing_are_not_taken(tmp_path):
     save_file(weights, file, metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"cannot be read \(.*1 weights are missing, the first is leave.weight"):
         Denoised(str(tmp_path)).load()
-
-
-@pytest.mark.parametrize("view", range(8))
-def test_a_photo_seen_otherwise_is_seen_back(view):
-    images = torch.rand(1, 3, 5, 7, generator=torch.Generator().manual_seed(view))
-    assert torch.equal(denoised._seen_back(denoised._seen(images, view), view), images)
 
 
 def test_all_views_are_better_than_one(photo, smooth):

@@ -25,11 +25,13 @@ class IRSDE(Restorer):
         step_rule: ``posterior`` (no noise in the last step), ``euler`` (of the SDE) or ``ode`` (probability flow).
         da_clip: DA-CLIP folder; None takes ``da_clip`` in the weights' folder or beside it.
         has_embeddings: Whether a network that takes DA-CLIP's embeddings is told them.
+        num_views: Over how many of the eight flips and turns of the photo the network's predictions are averaged; the
+            first four are flips. Each costs as much as a step without it.
         windows: How pictures are cut that are too large for the network to see at once.
         seed: Seed of the run.
 
     Raises:
-        ValueError: If num_inference_steps is below 1.
+        ValueError: If num_inference_steps is below 1, or num_views outside 1 to 8.
 
     References:
         Luo et al. 2024, Photo-Realistic Image Restoration in the Wild with Controlled Vision-Language Models.
@@ -42,11 +44,12 @@ class IRSDE(Restorer):
         step_rule: StepRule = "posterior",
         da_clip: str | None = None,
         has_embeddings: bool = True,
+        num_views: int = 1,
         windows: WindowSettings = WindowSettings(),
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
-        self.restoration = Restoration(weights, num_inference_steps, step_rule, da_clip, has_embeddings)
+        self.restoration = Restoration(weights, num_inference_steps, step_rule, da_clip, has_embeddings, num_views)
         self.windows = windows
 
     def load(self) -> None:
