@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from modules.fused_windows import fused
@@ -12,6 +13,10 @@ from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.mean_reverting import MeanReverting
 from modules.views import mean_of_views
 from modules.windows import WindowSettings
+
+GRID_PX = 16
+"""Windows start at multiples of it, and what is mirrored is a multiple of it wide: a network knows where JPEG's blocks
+lie, 8 pixels wide and of colour 16, from the border of the photo on."""
 
 
 class Embeddings(NamedTuple):
@@ -51,7 +56,6 @@ def sample(
     References:
         Luo et al. 2023, Image Restoration with Mean-Reverting Stochastic Differential Equations, Algorithm 2.
     """
-    side = windows.side_px or max(degraded.shape[-2:])
     images = scheduler.initial_sample(degraded, generators)
     for timestep in scheduler.timesteps:  # T, ..., 1
         timesteps = timestep.to(degraded).expand(len(degraded))
@@ -60,9 +64,20 @@ def sample(
             prediction: Tensor = network(*both.chunk(2, dim=1), timesteps, *embeddings)
             return prediction.float()
 
-        seen = partial(mean_of_views, predict, num_views=num_views)
-        output = fused(seen, torch.cat([images, degraded], dim=1), side, windows.overlap_px, multiple=1)
+        output = _in_windows(predict, torch.cat([images, degraded], dim=1), windows, num_views)
         step = scheduler.step(output, timestep, images, degraded, generators)
         observe(float(timestep), step.pred_original_sample)
         images = step.prev_sample
     return images
+
+
+def _in_windows(predict: Callable[[Tensor], Tensor], both: Tensor, windows: WindowSettings, num_views: int) -> Tensor:
+    """What is predicted of a picture that is looked at in windows, each from several sides."""
+    height, width = both.shape[-2:]
+    is_whole = windows.side_px is None or max(height, width) <= windows.side_px
+    if is_whole and num_views == 1:
+        return predict(both)
+    padded = F.pad(both, (0, -width % GRID_PX, 0, -height % GRID_PX), mode="replicate")
+    seen = partial(mean_of_views, predict, num_views=num_views)
+    side = max(padded.shape[-2:]) if windows.side_px is None or is_whole else windows.side_px
+    return fused(seen, padded, side, windows.overlap_px, GRID_PX)[..., :height, :width]

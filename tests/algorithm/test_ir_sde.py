@@ -100,6 +100,27 @@ def test_large_images_go_through_the_network_in_windows_with_one_noise(folder, m
         assert (at, told) == (timesteps, content)
 
 
+@pytest.mark.parametrize("num_views", [1, 4])
+def test_windows_start_and_mirrored_photos_end_where_blocks_of_jpeg_do(folder, monkeypatch, num_views):
+    ramp = torch.arange(203.0).expand(150, 203)
+    image = torch.stack([ramp, torch.arange(150.0)[:, None].expand(150, 203), 0 * ramp])[None] / 300
+    corners, sizes = set(), set()
+
+    def seeing(self, sample, degraded, *told):
+        height, width = degraded.shape[-2:]
+        sizes.update((height, width))
+        for row, column in ((0, 0), (height - 1, width - 1)):
+            corners.update((degraded[0, :2, row, column] * 300).round().int().tolist())
+        return degraded
+
+    monkeypatch.setattr(NAFNet, "forward", seeing)
+    restorer = make(folder, num_inference_steps=1, num_views=num_views, windows=WindowSettings(64, 16))
+    torch.testing.assert_close(restorer.restore(image, [None]), image, atol=1e-5, rtol=0)
+    assert {size % 16 for size in sizes} == {0}
+    # First pixels of windows and last ones: these are followed by a first one, or by the border of the photo.
+    assert {corner % 16 for corner in corners - {149, 202}} == {0, 15}
+
+
 @pytest.mark.parametrize(("change", "taken"), [(0.005, 0.0), (0.015, 0.0075), (0.03, 0.03)])
 def test_an_output_refined_by_it_takes_all_of_a_large_change_and_nothing_of_a_small_one(
     folder, monkeypatch, change, taken
