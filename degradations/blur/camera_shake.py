@@ -59,11 +59,16 @@ class CameraShake(Blur):
         low, high = path.amin(1, keepdim=True), path.amax(1, keepdim=True)
         extent = (high - low).amax(2, keepdim=True)
         corners = (path - (low + high) / 2) / extent * (size - 1) + size // 2
-        # A winding path is far longer than its extent; between its corners, points at most a third of a cell apart.
-        longest = float((corners[:, 1:] - corners[:, :-1]).norm(dim=2).max())
-        count = (NUM_POINTS - 1) * max(1, ceil(3 * longest)) + 1
-        cells = F.interpolate(corners.transpose(1, 2), size=count, mode="linear", align_corners=True).transpose(1, 2)
-        # A point counts in a cell by how near it is, linearly, in both directions.
-        grid = torch.arange(size, dtype=torch.float64)
-        near = (1 - (cells[..., None] - grid).abs()).clamp_min(0)
-        return normalised(torch.einsum("bty,btx->byx", near[:, :, 0], near[:, :, 1]))
+        return normalised(torch.stack([_drawn(row, size) for row in corners]))
+
+
+def _drawn(corners: Tensor, size: int) -> Tensor:
+    """How long a path through corners, shape (NUM_POINTS, 2), stays in each of size x size cells."""
+    # A winding path is far longer than its extent; between its corners, points at most a third of a cell apart.
+    longest = float((corners[1:] - corners[:-1]).norm(dim=1).max())
+    count = (NUM_POINTS - 1) * max(1, ceil(3 * longest)) + 1
+    cells = F.interpolate(corners.T[None], size=count, mode="linear", align_corners=True)[0].T
+    # A point counts in a cell by how near it is, linearly, in both directions.
+    grid = torch.arange(size, dtype=torch.float64)
+    near = (1 - (cells[..., None] - grid).abs()).clamp_min(0)
+    return torch.einsum("ty,tx->yx", near[:, 0], near[:, 1])

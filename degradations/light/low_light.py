@@ -12,7 +12,8 @@ class LowLight(Degradation):
     """Underexposes an image: ``degraded = clip(image ** gamma * 2 ** -stops + sigma * n)``, standard normal ``n``.
 
     Args:
-        stops: Interval of exposure loss in photographic stops; 0 keeps the brightness, 3 is a dark room.
+        stops: Interval of how often the brightness is halved, in the image's own values; 0 keeps it, 3 is a dark room.
+            These values follow light by a power of about 1 / 2.2, so that each is about 2.2 photographic stops.
         gamma: Interval of the tone-curve exponent, no unit; 1 keeps the curve.
         sigma: Interval of the standard deviation of the noise in image units, which the brightness does not shrink.
 

@@ -12,11 +12,12 @@ from degradations.parameters import Parameters
 class UnevenLight(Degradation):
     """Takes light away over a smooth random map: ``degraded = image * 2 ** (-stops * shade)``.
 
-    The shade runs from 0, where the light stays, to 1, where all `stops` are lost: a lamp in a dark room, a window, the
-    shadow of a house.
+    The shade is smooth between knots that lie anywhere from 0, where the light stays, to 1, where all `stops` are lost:
+    a lamp in a dark room, a window, the shadow of a house.
 
     Args:
-        stops: Interval of the exposure loss in photographic stops where the shade is deepest; 0 keeps the brightness.
+        stops: Interval of how often the brightness is halved where the shade is 1, in the image's own values, as in
+            `LowLight`; 0 keeps it.
         grid_size: Knots a side of the map; 2 gives a slope, larger numbers smaller patches of light.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from kornia.color import linear_rgb_to_rgb
 
 from degradations.base import eight_bit
 from degradations.light.low_light import LowLight
@@ -13,6 +14,7 @@ from ldrps.methods.auto.explained import Explained
 from ldrps.methods.auto.holes import Holes
 from ldrps.methods.auto.words import Words
 from ldrps.methods.baselines.gain import Gain
+from ldrps.methods.found import what_changed
 from ldrps.metrics.fidelity import PSNR
 from ldrps.results.scoring import measurable, score
 from modules.alignment.missing_pixels import missing_pixels
@@ -44,6 +46,15 @@ def test_the_method_says_what_it_undid(explaining, dark_and_ordinary):
     assert explaining.remarks[0] == explaining.remarks[2] == ""
     assert explaining.remarks[1].startswith("undone: light that was ")
     assert explaining.remarks[1].endswith(" stops too dark")
+
+
+def test_light_is_told_in_photographic_stops():
+    light = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.9 + 0.05
+    seen, undone = linear_rgb_to_rgb(light / 8), linear_rgb_to_rgb(light)
+    assert what_changed(seen, undone) == ["light that was 3.0 stops too dark"]
+    assert what_changed(undone, seen) == ["haze or glare of 3.0 stops"]
+    assert what_changed(undone, undone.flip(1)) == ["haze, a cast or uneven light"]
+    assert what_changed(undone, undone + 0.01) == [""]
 
 
 def test_each_image_goes_its_own_way(auto, explaining, dark_and_ordinary):

@@ -125,6 +125,14 @@ def test_camera_shake_is_one_connected_curve_that_fills_its_kernel():
             assert 0 < (kernel > 0).mean() < 0.5
 
 
+@pytest.mark.parametrize("cls", KINDS)
+def test_a_kernel_does_not_depend_on_the_others_of_its_batch(cls):
+    blur = cls(kernel_size=(15, 15))
+    _, [(_, together)] = kernels_of(blur, *range(6))
+    alone = torch.cat([kernels_of(blur, seed)[1][0][1] for seed in range(6)])
+    torch.testing.assert_close(together, alone, atol=1e-12, rtol=0)
+
+
 def test_very_wide_images_are_blurred():
     wide = torch.rand(1, 3, 2, 13_827, generator=torch.Generator().manual_seed(0))
     blurred = BoxBlur((3, 3))(wide, generators(0))

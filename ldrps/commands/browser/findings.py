@@ -13,7 +13,7 @@ LITTLE_NOISE, MUCH_NOISE = 3, 15
 """Levels of 255 from which noise is seen at a second look, and at once."""
 
 VISIBLE_LIGHT = 0.2
-"""Stops of brightness that people notice."""
+"""Doublings of brightness that people notice."""
 
 VISIBLE_HAZE = 0.06
 """Rise of the darkest parts, as a share of white, that reads as a veil."""
@@ -47,11 +47,11 @@ def findings(
 def light(before: Tensor, after: Tensor) -> str:
     """How much brighter or darker it became."""
     means = [float(rgb_to_grayscale(image).mean()) for image in (before, after)]
-    stops = log2((means[1] + 1e-3) / (means[0] + 1e-3))
-    if abs(stops) < VISIBLE_LIGHT:
+    doublings = log2((means[1] + 1e-3) / (means[0] + 1e-3))
+    if abs(doublings) < VISIBLE_LIGHT:
         return ""
-    wrong, done = ("little", "brighter") if stops > 0 else ("much", "darker")
-    return f"Light: too {wrong}; {2 ** abs(stops):.1f} times {done} now."
+    wrong, done = ("little", "brighter") if doublings > 0 else ("much", "darker")
+    return f"Light: too {wrong}; {2 ** abs(doublings):.1f} times {done} now."
 
 
 def haze(before: Tensor, after: Tensor) -> str:
