@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldrps.data.image_files import Picture, write_picture
 from ldrps.data.images import ImageData
-from ldrps.data.outputs import check_outputs, prepare_folder
+from ldrps.data.outputs import check_distinct, check_outputs, prepare_folder
 from ldrps.data.photo_files import check_format, write_photo
 from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
@@ -35,7 +35,8 @@ class ImageWriter(BasePredictionWriter):
         resume: Keep pictures of earlier runs and restore the others.
 
     Raises:
-        ValueError: Before anything is restored, if an output is an input, exists already, or cannot be written.
+        ValueError: Before anything is restored, if an output is an input, exists already, is that of two inputs, or
+            cannot be written.
     """
 
     def __init__(
@@ -78,11 +79,14 @@ class ImageWriter(BasePredictionWriter):
             return
         sources = [file for file, _ in data.files]
         pictures = [self._picture(name, file) for file, name in data.files]
-        more = [self._beside(name, kind) for _, name in data.files for kind in self._kinds()]
+        beside = [(self._beside(name, kind), file) for file, name in data.files for kind in self._kinds()]
+        more = [path for path, _ in beside]
+        check_distinct([*zip(pictures, sources, strict=True), *beside])
         check_outputs([*pictures, *more], sources, overwrite=True)
-        check_outputs(
-            pictures, [], self.overwrite or self.resume, "add --resume to keep them, --overwrite to replace them,"
-        )
+        may_exist = self.overwrite or self.resume
+        check_outputs(pictures, [], may_exist, "add --resume to keep them, --overwrite to replace them,")
+        # Nothing would keep these: a picture that is missing is restored, with all that lies beside it.
+        check_outputs(more, [], may_exist, "add --overwrite to replace them")
         if self.resume:
             open_files = [entry for entry, path in zip(data.files, pictures, strict=True) if not path.exists()]
             self.num_kept = len(data.files) - len(open_files)

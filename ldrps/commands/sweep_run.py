@@ -15,6 +15,7 @@ from ldrps.configuration.arguments import one_each
 
 if TYPE_CHECKING:
     from ldrps.sweeps.records import SweepFolder
+    from ldrps.sweeps.sweep import Sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class SweepRun:
         workers: Processes that work side by side.
         retry_failed: Run points that failed again.
         device: Where it runs: auto, cpu, cuda or mps.
-        project: Project of Weights & Biases.
+        project: Project of Weights & Biases (that of the file, ldrps).
     """
 
     file: str = field(metadata=option())
@@ -64,7 +65,7 @@ class SweepRun:
     workers: int = field(default=1, metadata=option("-j", metavar="N"))
     retry_failed: bool = False
     device: str = field(default="auto", metadata=option(metavar="X"))
-    project: str = field(default="ldrps", metadata=option(metavar="PROJECT"))
+    project: str | None = field(default=None, metadata=option(metavar="PROJECT"))
 
     def __post_init__(self) -> None:
         for name in ("workers", "count"):
@@ -83,6 +84,10 @@ class SweepRun:
         plain = ("config", "protocol", "prior", "prompt", "seed", "limit", "batch_size")
         found |= {name: getattr(self, name) for name in plain}
         return {name: value for name, value in found.items() if value is not None}
+
+    def project_of(self, sweep: "Sweep") -> str:
+        """The project of Weights & Biases: that of the command, or of the sweep's file, or the usual one."""
+        return self.project or sweep.wandb.get("project") or "ldrps"
 
 
 def start(arguments: Sequence[str]) -> int:
@@ -111,23 +116,23 @@ def start(arguments: Sequence[str]) -> int:
     if mode() == "online":
         from ldrps.sweeps.agents import create, help_with
 
-        path = create(sweep, folder, options.project)
+        path = create(sweep, folder, options.project_of(sweep))
         say(f"other machines: ldrps sweep join {path} --output RUN, with --clean IN... where photos lie elsewhere")
         help_with(path, folder, point_maker(options.device), say)
     else:
-        run_here(folder, options)
+        run_here(folder, options, options.project_of(sweep))
     return conclude(folder)
 
 
-def run_here(folder: "SweepFolder", options: SweepRun) -> None:
+def run_here(folder: "SweepFolder", options: SweepRun, project: str) -> None:
     """Run a sweep's points in this process, or in several."""
     if options.workers == 1:
-        work(folder.path, options.device, options.project)
+        work(folder.path, options.device, project)
         return
     threads = max(1, (os.cpu_count() or 1) // options.workers)
     # They share the folder and nothing else, so that one may die alone.
     context = multiprocessing.get_context("spawn")
-    arguments = (folder.path, options.device, options.project, threads)
+    arguments = (folder.path, options.device, project, threads)
     workers = [context.Process(target=work, args=arguments, daemon=True) for _ in range(options.workers)]
     for worker in workers:
         worker.start()

@@ -114,6 +114,7 @@ class CleanData(ScoredData[Task]):
     def describe(self) -> dict[str, Any]:
         """See `ScoredData.describe`."""
         suites = {name: describe(degradation) for name, degradation in self.suites.items()}
+        # Names alone: a faulty image may be replaced, and what was made of the former pixels counts no more.
         images = digest_of(sorted({name for _, _, name in self.tasks}))
         return {"suites": suites, "seed": self.seed, "crop_px": self.crop_px, "images": images}
 

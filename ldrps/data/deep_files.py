@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 ROWS_PER_STRIP = 64
 PNG_SIGNATURE_BYTES = 8
-BITS_PER_SAMPLE = 258
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -23,6 +23,32 @@ def is_deep(image: Image.Image) -> bool:
     else:
         is_sixteen = bool(image.tile) and ";16" in str(image.tile[0].args)
     return is_sixteen and image.mode in {"RGB", "RGBA"} and "transparency" not in image.info
+
+
+def grey_levels(image: Image.Image, name: str) -> tuple[int | None, bool]:
+    """What the numbers of deep grey in a file that Pillow opened mean.
+
+    Args:
+        image: The image as it was opened, of mode "I;16", "I" or "F".
+        name: What messages call it.
+
+    Returns:
+        The largest whole number, None for floats; and whether it is black and 0 white, as some scanners write it.
+
+    Raises:
+        ValueError: If it holds whole numbers of which none is known to be white.
+    """
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    is_negative = tags.get(PHOTOMETRIC) == 0
+    if image.mode == "F":
+        return None, is_negative
+    bits, is_signed = tags.get(BITS_PER_SAMPLE, (16,))[0], tags.get(SAMPLE_FORMAT, (1,))[0] == 2
+    if bits > 16 or is_signed:
+        raise ValueError(
+            f"{name} holds {'signed ' if is_signed else ''}whole numbers of {bits} bits, of which none is known to be "
+            "white: save it with 16 bits without sign, or as floats from 0 to 1"
+        )
+    return 2**bits - 1, is_negative
 
 
 def read_deep(path: Path, orientation: int) -> np.ndarray:
@@ -96,7 +122,7 @@ def encode_tiff(pixels: np.ndarray, exif: bytes, icc: bytes, xmp: bytes, dpi: tu
             257: height,
             BITS_PER_SAMPLE: (pixels.itemsize * 8,) * channels,
             259: 8,  # deflate
-            262: 2 if channels >= 3 else 1,  # RGB, or black is zero
+            PHOTOMETRIC: 2 if channels >= 3 else 1,  # RGB, or black is zero
             273: tuple(offsets[:-1]),
             277: channels,
             278: ROWS_PER_STRIP,
@@ -133,8 +159,10 @@ def _decode_tiff(content: bytes) -> np.ndarray:
         assert isinstance(page, tifffile.TiffPage)
         pixels: np.ndarray = page.asarray()
         pixels = np.moveaxis(pixels, 0, -1) if page.planarconfig == 2 else pixels
-        pixels = pixels[..., :4]
-        if pixels.shape[-1] == 4 and 1 in page.extrasamples:
+        # A fourth sample is opacity if the file says so (1 and 2), or says nothing, as for pictures of 8 bits.
+        has_opacity = tuple(page.extrasamples[:1]) in ((), (1,), (2,))
+        pixels = pixels[..., : 4 if has_opacity else 3]
+        if pixels.shape[-1] == 4 and 1 in page.extrasamples[:1]:
             opacity = np.maximum(pixels[..., 3:], 1) / 65535
             colour = np.minimum(pixels[..., :3] / opacity, 65535).round().astype(np.uint16)
             pixels = np.concatenate([colour, pixels[..., 3:]], axis=-1)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ldrps.data.deep_files import is_deep, read_deep
+from ldrps.data.deep_files import grey_levels, is_deep, read_deep
 from ldrps.data.original import (
     Original,
     number_of_pictures,
@@ -63,16 +63,16 @@ class Picture:
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file as upright RGB.
 
-    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16 bits scaled by 65535, floats taken
-    for [0, 1] and cut off there, transparency kept apart; of several pictures in a file the first is read.
+    The EXIF orientation is applied, an embedded colour profile converted to sRGB, 16 bits scaled by 65535 (12 by 4095),
+    floats taken for [0, 1] and cut off there, transparency kept apart; of several pictures in a file the first is read.
 
     Args:
         path: The file.
         max_pixels: Larger pictures are refused before they are decoded.
 
     Raises:
-        ValueError: If the file is not a picture, damaged, empty or too large, or holds values that are not numbers; the
-            message is one sentence.
+        ValueError: If the file is not a picture, damaged, empty or too large, or holds values that are not numbers or
+            of which none is known to be white; the message is one sentence.
         OSError: If the file cannot be opened.
     """
     if path.stat().st_size == 0:
@@ -118,14 +118,26 @@ def opened(path: Path) -> Iterator[Image.Image]:
         learn_heif(f"{path} is HEIC, which")
     if is_raw(path):
         raise ValueError(f"{path} is camera raw: {DEVELOP}")
-    # Pillow would refuse large pictures with a word of its own; callers compare the size with a limit of theirs.
+    # Pillow would refuse large pictures with a word of its own, some as they are opened and TIFFs as they are loaded;
+    # callers compare the size with a limit of theirs.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        image = Image.open(path)
+        with _damage_as_os_error():
+            image = Image.open(path)
+        with image:
+            yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-    with image:
-        yield image
+
+
+@contextmanager
+def _damage_as_os_error() -> Iterator[None]:
+    # Of damaged files, the decoders of AVIF and HEIC tell by errors of other kinds than Pillow's own. Around decoding
+    # alone: elsewhere these are errors of the program.
+    try:
+        yield
+    except (RuntimeError, ValueError, EOFError) as error:
+        raise OSError(str(error)) from error
 
 
 def is_raw(path: Path) -> bool:
@@ -149,22 +161,25 @@ def learn_heif(who: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def to_picture(image: Image.Image, name: str = "the picture") -> Picture:
+def to_picture(image: Image.Image, name: str = "the picture", file_image: Image.Image | None = None) -> Picture:
     """Convert an upright PIL image of any mode to RGB in [0, 1], with its transparency apart.
 
     Args:
         image: The image.
         name: What messages call it.
+        file_image: The image as its file was opened, which knows what deep grey means there; None for the image itself.
 
     Raises:
-        ValueError: If it holds values that are not numbers.
+        ValueError: If it holds values that are not numbers, or of which none is known to be white.
     """
     has_alpha = "A" in image.getbands() or "transparency" in image.info
     alpha = to_tensor(image.convert("RGBA").getchannel("A")) if has_alpha else None
     if image.mode.startswith("I") or image.mode == "F":
         icc = image.info.get("icc_profile")
         colours = own_colours(icc, None, is_grey=True) if icc else None
-        return Picture(_deep_grey(image, name), alpha, Original(bits=16, is_grey=True, colours=colours))
+        return Picture(
+            _deep_grey(image, name, file_image or image), alpha, Original(bits=16, is_grey=True, colours=colours)
+        )
     srgb, colours, note = to_srgb(image)
     is_grey = image.mode in {"1", "L", "LA"}
     return Picture(to_tensor(srgb), alpha, Original().noting(note, is_grey=is_grey, colours=colours))
@@ -187,13 +202,15 @@ def write_picture(image: Image.Image, path: Path) -> None:
         image.save(stream, format=Image.registered_extensions()[path.suffix.lower()])
 
 
-def _deep_grey(image: Image.Image, name: str) -> Tensor:
-    # Modes "I;16" and "I" hold 16-bit grey; Pillow's own conversion to 8 bits clips at 255 instead of scaling.
+def _deep_grey(image: Image.Image, name: str, file_image: Image.Image) -> Tensor:
+    # Modes "I;16" and "I" hold 16-bit grey; Pillow's own conversion to 8 bits clips at 255 instead of scaling, and
+    # leaves it to its users which number is white.
+    white, is_negative = grey_levels(file_image, name)
     grey = np.array(image).astype(np.float32)
     if not np.isfinite(grey).all():
         raise ValueError(f"{name} holds values that are not numbers (NaN or infinite): replace them and save it again")
-    full_scale = _float_scale(grey) if image.mode == "F" else 65535.0
-    return (torch.from_numpy(grey) / full_scale).clamp(0, 1).expand(3, -1, -1).clone()
+    light = (torch.from_numpy(grey) / (white or _float_scale(grey))).clamp(0, 1)
+    return (1 - light if is_negative else light).expand(3, -1, -1).clone()
 
 
 def _float_scale(grey: np.ndarray) -> float:
@@ -211,8 +228,9 @@ def _upright_picture(image: Image.Image, path: Path) -> Picture:
     if deep:
         picture = _deep_picture(read_deep(path, orientation), image.info.get("icc_profile"))
     else:
-        image.load()
-        picture = to_picture(upright(image), str(path))
+        with _damage_as_os_error():
+            image.load()
+        picture = to_picture(upright(image), str(path), image)
     exif, note = upright_exif(image, picture.image.shape[2], picture.image.shape[1])
     about = {"exif": exif, "xmp": upright_xmp(image), "dpi": resolution_of(image, orientation)}
     original = picture.original.noting(note, **about)

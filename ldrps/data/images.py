@@ -104,8 +104,9 @@ def find_images(pattern: str) -> list[tuple[Path, Path]]:
     """
     path = Path(pattern)
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-        if not found and any(map(is_raw, path.rglob("*"))):
+        files = files_in(path)
+        found = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+        if not found and any(map(is_raw, files)):
             raise ValueError(f"folder {pattern!r} holds no image but camera raw: {DEVELOP}")
         if not found:
             endings = " ".join(sorted(IMAGE_SUFFIXES))
@@ -125,10 +126,16 @@ def find_others(pattern: str) -> list[Path]:
     folder = Path(pattern)
     if not folder.is_dir():
         return []
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not is_hidden(file.relative_to(folder))]
+    files = files_in(folder)
     pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
     others = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
     return [file for file in others if not is_about(file, pictures)]
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files of a folder and of those in it, sorted; what is hidden, systems and programs have left there."""
+    visible = (path for path in folder.rglob("*") if not is_hidden(path.relative_to(folder)))
+    return sorted(path for path in visible if path.is_file())
 
 
 def is_hidden(relative: Path) -> bool:
@@ -145,13 +152,16 @@ def is_about(file: Path, pictures: Collection[Path]) -> bool:
 def name_outputs(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, str]]:
     """Give every file an output name of its own; files that would share one keep their ending in it.
 
+    A file that was found twice, in whatever spelling, is taken once.
+
     Example:
         >>> name_outputs([(Path("a/x.jpg"), Path("x.jpg")), (Path("a/x.png"), Path("x.png"))])
         [(PosixPath('a/x.jpg'), 'x.jpg'), (PosixPath('a/x.png'), 'x.png')]
         >>> name_outputs([(Path("a/x.jpg"), Path("x.jpg"))])
         [(PosixPath('a/x.jpg'), 'x')]
     """
-    distinct = list(dict(found).items())
+    # Not the whole path: a link beside a picture is a picture with a name of its own.
+    distinct = list({file.parent.resolve() / file.name: (file, relative) for file, relative in found}.values())
     stems = [str(relative.with_suffix("")) for _, relative in distinct]
     names: list[tuple[Path, str]] = []
     taken: set[str] = set()

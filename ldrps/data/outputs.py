@@ -21,6 +21,23 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
+def check_distinct(outputs: Iterable[tuple[Path, Path]]) -> None:
+    """Refuse to write one file for two inputs.
+
+    Args:
+        outputs: Files that are to be written, each with the input that it is written for.
+
+    Raises:
+        ValueError: If two are the same file.
+    """
+    writers: dict[Path, Path] = {}
+    for path, source in outputs:
+        if (other := writers.setdefault(path, source)) != source:
+            raise ValueError(
+                f"output {path} would be written for {other} and for {source}: rename one, or restore them apart"
+            )
+
+
 def check_outputs(
     outputs: Iterable[Path], inputs: Iterable[Path], overwrite: bool, remedy: str = "add --overwrite"
 ) -> None:

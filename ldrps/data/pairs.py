@@ -113,6 +113,7 @@ class PairedData(ScoredData[Pair]):
     def describe(self) -> dict[str, Any]:
         """See `ScoredData.describe`."""
         kinds = [self.input_name, self.target_name]
+        # Names alone: a faulty image may be replaced, and what was made of the former pixels counts no more.
         images = digest_of([stem for _, _, stem in self.tasks])
         return {"suites": {self.suite: kinds}, "crop_px": self.crop_px, "images": images}
 

@@ -16,6 +16,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, to_picture, to_tensor
+from ldrps.data.images import files_in
 from ldrps.data.original import upright
 from ldrps.data.own_colours import to_srgb
 from ldrps.data.photo_lists import LIST_SUFFIXES, read_photo_list
@@ -118,7 +119,7 @@ class PhotoData(LightningDataModule):
         sources: Shards (``.tar``), folders of images, and lists of them (``.csv``, ``.jsonl``).
         crop_size_px: Side of the square crops.
         batch_size: Crops per step and device.
-        num_held_out: Photos kept out of training, spread evenly over the sources.
+        num_held_out: Photos kept out of training, every so manieth; at most half of them.
         num_workers: Loader processes per device; 0 suits a machine with few cores.
         only_captioned: Leave out photos without a caption (for text-image training).
         seed: Seed of order and crops. They depend on nothing else, so that an interrupted training goes on with the
@@ -151,10 +152,12 @@ class PhotoData(LightningDataModule):
         """Index the sources and split them."""
         training = Photos(self.sources, self.crop_size_px, kept_gib=self.kept_gib)
         held_out = Photos(self.sources, self.crop_size_px, is_training=False)
+        # Every so manieth of all photos: what is held out with captions is held out without them, too.
         stride = max(2, len(training) // max(1, self.num_held_out))
+        chosen = set(range(0, len(training), stride)[: self.num_held_out])
         kept = [index for index, record in enumerate(training.records) if record.captions or not self.only_captioned]
-        self.training = Subset(training, [index for index in kept if index % stride])
-        self.held_out = Subset(held_out, [index for index in kept if index % stride == 0][: self.num_held_out])
+        self.training = Subset(training, [index for index in kept if index not in chosen])
+        self.held_out = Subset(held_out, [index for index in kept if index in chosen])
         self.captions = [caption for record in training.records for caption in record.captions]
 
     def train_dataloader(self) -> ResumableLoader:
@@ -194,7 +197,7 @@ def find_records(source: Path) -> list[Record]:
         except (tarfile.TarError, json.JSONDecodeError) as error:
             raise ValueError(f"shard {str(source)!r} is damaged or cut off ({error}): fetch it again") from error
     if source.is_dir():
-        files = sorted(path for path in source.rglob("*") if path.suffix.lower() in TRAINING_SUFFIXES)
+        files = [file for file in files_in(source) if file.suffix.lower() in TRAINING_SUFFIXES]
         return [Record(path, 0, path.stat().st_size, _side_captions(path)) for path in files]
     raise ValueError(
         f"training source {str(source)!r} is neither a .tar shard, nor a folder, nor a .csv or .jsonl list"

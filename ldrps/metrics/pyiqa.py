@@ -1,5 +1,6 @@
 """Measures of the package pyiqa, which is the user's choice: its licence forbids commercial use."""
 
+import re
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -7,7 +8,8 @@ from torch import Tensor, nn
 
 from ldrps.metrics.base import Metric
 
-LOWER_IS_BETTER = frozenset({"niqe", "pi", "brisque", "ilniqe"})
+LOWER_IS_BETTER = frozenset({"niqe", "ilniqe", "pi", "piqe", "brisque"})
+"""First words of pyiqa's names, such as ``niqe_matlab``."""
 
 
 class PyIQA(Metric):
@@ -24,8 +26,15 @@ class PyIQA(Metric):
         super().__init__()
         self.measure_name = measure_name
         self.name = measure_name
-        self.higher_is_better = measure_name not in LOWER_IS_BETTER
         self._network: nn.Module | None = None
+
+    @property
+    def higher_is_better(self) -> bool:  # type: ignore[override]
+        """What pyiqa says; before the measure was made, what is known of its family."""
+        lower_is_better = getattr(self._network, "lower_better", None)
+        if lower_is_better is None:
+            lower_is_better = re.split("[_-]", self.measure_name)[0] in LOWER_IS_BETTER
+        return not lower_is_better
 
     @property
     def implementation(self) -> str:  # type: ignore[override]

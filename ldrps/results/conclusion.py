@@ -13,9 +13,12 @@ from ldrps.results.run_folder import Row, RunFolder
 from ldrps.results.summary import (
     OVERALL,
     Score,
+    best_mean,
     count_images,
     main_metric,
+    mean_cell,
     methods_of,
+    names_in_order,
     seconds_of,
     short_cell,
     summarise,
@@ -93,23 +96,30 @@ def print_scores(rows: Sequence[Row], information: Mapping[str, Any], scores: Se
 
 
 def overview(scores: Sequence[Score], metric: str, information: Mapping[str, Any]) -> Table:
-    """One measure: suites down; the input, the methods, and the best of the simple tools across, the best in bold."""
+    """One measure: suites down; the input, the methods, and the best of the simple tools across, the best in bold.
+
+    Only what has every image that others have can be the best.
+    """
     own = [score for score in scores if score.metric == metric and score.count]
-    names = list(dict.fromkeys(score.restorer for score in own))
+    names = names_in_order(own)
     tools = [name for name in names if name in information.get("baselines", ())]
     methods = [name for name in names if name not in tools]
-    pick = max if information.get("higher_is_better", {}).get(metric, True) else min
+    higher_is_better = information.get("higher_is_better", {}).get(metric, True)
+    pick = max if higher_is_better else min
     table = Table(title=metric, title_justify="left")
     for name in ("", *methods, *(["best simple tool"] if tools else [])):
         table.add_column(name, justify="right" if name else "left", no_wrap=True)
     for suite in dict.fromkeys(score.suite for score in own):
-        values = {score.restorer: score.mean for score in own if score.suite == suite}
-        best = pick(values.values())
-        marked = {name: f"[bold]{value:.2f}[/]" if value == best else f"{value:.2f}" for name, value in values.items()}
+        here = {score.restorer: score for score in own if score.suite == suite}
+        best = best_mean(list(here.values()), higher_is_better)
+        marked = {
+            name: f"[bold]{mean_cell(score)}[/]" if score.is_whole and score.mean == best else mean_cell(score)
+            for name, score in here.items()
+        }
         cells = [marked.get(name, "-") for name in methods]
-        there = [name for name in tools if name in values]
+        there = [name for name in tools if name in here]
         if there:
-            winner = pick(there, key=lambda name: values[name])
+            winner = pick([name for name in there if here[name].is_complete] or there, key=lambda name: here[name].mean)
             cells.append(f"{winner} {marked[winner]}")
         table.add_row(suite, *cells)
     return table

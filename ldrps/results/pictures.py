@@ -12,7 +12,7 @@ from torch import Tensor
 from ldrps.data.image_files import read_picture
 from ldrps.results.contact_sheet import contact_sheet, thumbnail
 from ldrps.results.run_folder import INPUT, TARGET, Row
-from ldrps.results.summary import OVERALL, Score
+from ldrps.results.summary import OVERALL, Score, digits_of, with_images
 from modules.pictures import to_pil
 from modules.safe_files import complete_or_absent
 
@@ -65,7 +65,7 @@ def best_median_worst(
     own = [row for row in own if row.metrics.get(metric) is not None]
     sign = -1 if higher_is_better else 1
     ranked = sorted(own, key=lambda row: (sign * (row.metrics[metric] or 0.0), row.name))
-    places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    places = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
     picked: dict[str, tuple[str, Row]] = {}
     for label, place in places.items():
         if ranked:
@@ -87,7 +87,7 @@ def grid(
             continue
         texts = [f"{label}: {row.name}", restorer, TARGET]
         for place, value in enumerate((before.get((row.name, row.key)), row.metrics[metric])):
-            texts[place] += "" if value is None else f", {metric} {value:.2f}"
+            texts[place] += "" if value is None else f", {metric} {value:.{digits_of(metric)}f}"
         tiles += [(text, picture) for text, picture in zip(texts, pictures, strict=True) if picture is not None]
     return contact_sheet(tiles, columns=3) if tiles else None
 
@@ -125,7 +125,7 @@ def quality_against_seconds(scores: Sequence[Score], seconds: dict[str, float], 
     axes.margins(x=0.12)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    label(axes, [(score.restorer, max(time, 1e-3), score.mean) for score, time in points])
+    label(axes, [(with_images(score, score.restorer), max(time, 1e-3), score.mean) for score, time in points])
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 

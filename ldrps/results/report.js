@@ -11,7 +11,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const [x, y] = [key(a), key(b)], difference = Number(x) - Number(y);
       return Number.isNaN(difference) ? x.localeCompare(y) : difference;
     });
-    table.tBodies[0].append(...(rising ? rows : rows.reverse()));
+    // Means of fewer images are no part of the ranking.
+    const isLast = row => "last" in row.cells[head.cellIndex].dataset;
+    const ordered = rising ? rows : rows.reverse();
+    table.tBodies[0].append(...ordered.filter(row => !isLast(row)), ...ordered.filter(isLast));
   });
 }
 
@@ -47,7 +50,7 @@ function show() {
     pictures[side].alt = tags[side].textContent = kind;
   });
   const remarks = Object.entries(image.remarks).map(([kind, remark]) => `${kind}: ${remark}`);
-  at("figures").textContent = [Object.entries(image.scores).map(([kind, value]) => `${kind}: ${metric} ${value.toFixed(2)}`).join(", "), ...remarks].join("; ");
+  at("figures").textContent = [Object.entries(image.scores).map(([kind, value]) => `${kind}: ${metric} ${value.toFixed(digits)}`).join(", "), ...remarks].join("; ");
   pictures[0].decode().then(zoom, () => {});
 }
 

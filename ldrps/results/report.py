@@ -12,7 +12,19 @@ from PIL import Image
 
 from ldrps.results.pictures import PREVIEW_PX, Previews
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
-from ldrps.results.summary import Score, count_images, main_metric, methods_of, seconds_of, table_of
+from ldrps.results.summary import (
+    Score,
+    best_mean,
+    count_images,
+    digits_of,
+    gain_cell,
+    main_metric,
+    methods_of,
+    names_in_order,
+    seconds_of,
+    table_of,
+    with_images,
+)
 from ldrps.results.templates import environment
 from modules.safe_files import complete_or_absent
 
@@ -23,11 +35,19 @@ QUALITY = 75
 
 
 class Cell(NamedTuple):
-    """One number of a table: what is written, what it is sorted by, whether it is the best of its column."""
+    """One number of a table.
+
+    Attributes:
+        text: What is written.
+        value: What it is sorted by.
+        is_best: Whether it is the best of its column.
+        is_last: Whether it is sorted behind the others, since it is a mean of fewer images.
+    """
 
     text: str
     value: float | str | None
     is_best: bool
+    is_last: bool = False
 
 
 def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]) -> Path:
@@ -55,6 +75,7 @@ def write_report(folder: RunFolder, rows: Sequence[Row], scores: Sequence[Score]
             preview_px=PREVIEW_PX,
             higher_is_better=directions.get(ranked_by, True),
             ranked_by=ranked_by,
+            digits=digits_of(ranked_by),
             plot=embedded(folder.path / "quality_against_seconds.png"),
             strips=[(path.stem, embedded(path)) for path in sorted((folder.path / "trajectories").glob("*.jpg"))],
             seconds=seconds_of(rows),
@@ -87,33 +108,47 @@ class Arrows(dict[str, str]):
 def sortable(
     scores: Sequence[Score], suite: str, higher_is_better: Mapping[str, bool]
 ) -> tuple[list[str], list[list[Cell]]]:
-    """Header and cells of a suite's table, with what they are sorted by and the best of each column."""
+    """Header and cells of a suite's table, with what they are sorted by and the best of each column.
+
+    Only what has every image that others have can be the best.
+    """
     header, body = table_of(scores, suite)
-    means = {(score.restorer, score.metric): score.mean for score in scores if score.suite == suite and score.count}
+    own = {(score.restorer, score.metric): score for score in scores if score.suite == suite and score.count}
     best = {
-        metric: (max if higher_is_better.get(metric, True) else min)(own)
+        metric: best_mean(
+            [score for (_, name), score in own.items() if name == metric], higher_is_better.get(metric, True)
+        )
         for metric in header[2:]
-        if (own := [mean for (_, name), mean in means.items() if name == metric])
     }
     lines = []
     for restorer, count, *texts in body:
-        values = [means.get((restorer, metric)) for metric in header[2:]]
+        found = [own.get((restorer, metric)) for metric in header[2:]]
         cells = [
-            Cell(text, value, value is not None and math.isclose(value, best[metric], rel_tol=1e-9))
-            for metric, text, value in zip(header[2:], texts, values, strict=True)
+            number_cell(text, score, best[metric]) for metric, text, score in zip(header[2:], texts, found, strict=True)
         ]
         lines.append([Cell(restorer, None, False), Cell(count, int(count), False), *cells])
     return header, lines
 
 
+def number_cell(text: str, score: Score | None, best: float | None) -> Cell:
+    """One mean of a table.
+
+    Args:
+        text: What is written.
+        score: The mean; None where there is none.
+        best: The best mean of the column; None where there is none.
+    """
+    if score is None:
+        return Cell(text, None, False)
+    is_best = score.is_whole and best is not None and math.isclose(score.mean, best, rel_tol=1e-9)
+    return Cell(text, score.mean, is_best, not score.is_complete)
+
+
 def gains(scores: Sequence[Score], metric: str) -> tuple[list[str], list[list[str]]]:
     """What each method adds to the input: header and cells, suites down, methods across."""
     own = [score for score in scores if score.metric == metric and score.gain is not None]
-    restorers = list(dict.fromkeys(score.restorer for score in own))
-    cells = {
-        (score.suite, score.restorer): f"{score.gain:+.2f} [{score.gain_low:+.2f}, {score.gain_high:+.2f}]"
-        for score in own
-    }
+    restorers = names_in_order(own)
+    cells = {(score.suite, score.restorer): with_images(score, gain_cell(score)) for score in own}
     suites = dict.fromkeys(score.suite for score in own)
     return ["", *restorers], [[suite, *(cells.get((suite, name), "-") for name in restorers)] for suite in suites]
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -34,6 +35,7 @@ class Row:
         peak_mib: Largest memory of the process so far.
         error: One sentence that says why there is no result.
         remark: What the method has to say of it, such as which way it took and why.
+        made_at: Seconds since 1970, by which the newest of several is known; 0 where an earlier version wrote none.
     """
 
     suite: str
@@ -46,11 +48,26 @@ class Row:
     peak_mib: float = 0.0
     error: str | None = None
     remark: str = ""
+    made_at: float = field(default_factory=time.time)
 
     @property
-    def identity(self) -> tuple[str, str, str, str]:
-        """Rows of the same identity are the same result."""
-        return self.suite, self.name, self.key, self.restorer
+    def identity(self) -> tuple[str, str, str]:
+        """Rows of the same identity are the same result, of which the newest counts."""
+        return self.suite, self.name, self.restorer
+
+    @property
+    def image(self) -> tuple[str, str]:
+        """Suite and name: what a run calls the image, whatever its pixels."""
+        return self.suite, self.name
+
+    @property
+    def pixels(self) -> tuple[str, str, str]:
+        """Rows of the same pixels can be compared, number by number."""
+        return self.suite, self.name, self.key
+
+    def has(self, metric: str) -> bool:
+        """Whether a measure was taken; an infinite one, such as the PSNR of equal images, was."""
+        return self.metrics.get(metric) is not None or self.not_finite.get(metric) == "inf"
 
 
 class RunFolder:
@@ -144,34 +161,40 @@ class RunFolder:
         return merge_rows(self._lines())
 
     def finished(self) -> set[tuple[str, str, str, str]]:
-        """Identities of the results that need not be made again: those without an error."""
-        return {row.identity for row in self._lines() if row.error is None}
+        """Suite, name, key and method of what need not be made again: results that count, without an error."""
+        return {(*row.pixels, row.restorer) for row in self.rows() if row.error is None}
 
     def _lines(self) -> Iterator[Row]:
-        for file in sorted((self.path / "rows").glob("*.jsonl")):
+        # Rows of earlier versions do not say when they were made, but their files do.
+        files = sorted((self.path / "rows").glob("*.jsonl"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+        for file in files:
             for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
-                    yield Row(**json.loads(line))
+                    yield Row(**{"made_at": 0.0, **json.loads(line)})
                 except (ValueError, TypeError):
                     # The last line of a process that was killed while it wrote.
                     continue
 
 
 def merge_rows(rows: Iterable[Row]) -> list[Row]:
-    """Keep one row of each result, in a fixed order; a good row replaces a failed one of the same result."""
-    merged: dict[tuple[str, str, str, str], Row] = {}
-    for row in rows:
+    """Keep the newest row of each result, in a fixed order.
+
+    Rows say themselves when they were made, since their order does not: each process has a file of its own, and brings
+    what an earlier run left beside what it made itself. Once an image was read with other pixels, nothing that any
+    method made of the former ones counts. Of the same pixels a good row beats a failed one, whichever is newer: where
+    work does not divide evenly, two processes restore the same image, and one of them may fail. A file that could not
+    be read has no key, and says nothing of the pixels.
+    """
+    ordered = sorted(rows, key=lambda row: row.made_at)
+    newest = {row.image: row.key for row in ordered if row.key}
+    merged: dict[tuple[str, str, str], Row] = {}
+    for row in ordered:
+        if row.key and row.key != newest[row.image]:
+            continue
         known = merged.get(row.identity)
-        if known is None or known.error is not None:
+        if known is None or known.error is not None or row.error is None:
             merged[row.identity] = row
-    successes = {(row.suite, row.name, row.restorer) for row in merged.values() if row.error is None}
-    # A file that could not be read has no key; once it could, its failure is history.
-    kept = [
-        row
-        for row in merged.values()
-        if row.error is None or row.key or (row.suite, row.name, row.restorer) not in successes
-    ]
-    return sorted(kept, key=lambda row: row.identity)
+    return sorted(merged.values(), key=lambda row: row.identity)
 
 
 def difference(old: Any, new: Any) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import nan
 
@@ -33,6 +33,8 @@ class Score:
         gain: Mean difference to the input on the same images; None for the input.
         gain_low: Lower end of its interval.
         gain_high: Upper end of its interval.
+        images: Images of which any method, or the input, has a number.
+        missing: Those of them that this method has none of, since it failed: its mean is not compared with others.
     """
 
     suite: str
@@ -46,6 +48,18 @@ class Score:
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
+    images: int = 0
+    missing: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no image is missing that others have."""
+        return not self.missing
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the mean is over every image: none is missing, and no number is left out."""
+        return self.count == self.images > 0
 
 
 def bootstrap(values: Sequence[float], clusters: Sequence[object] | None = None) -> tuple[float, float]:
@@ -83,14 +97,29 @@ def summarise(rows: Sequence[Row]) -> list[Score]:
     groups = [(suite, [row for row in good if row.suite == suite]) for suite in suites]
     if len(suites) > 1:
         groups.append((OVERALL, good))
-    scores: list[Score | None] = []
+    scores: list[Score] = []
     for suite, members in groups:
-        inputs = {row.identity[:3]: row.metrics for row in members if row.restorer == INPUT}
+        inputs = {row.pixels: row.metrics for row in members if row.restorer == INPUT}
+        images = images_by_metric(members)
         for restorer in sorted({row.restorer for row in members}, key=lambda name: (name != INPUT, name)):
             own = [row for row in members if row.restorer == restorer]
             metrics = dict.fromkeys(name for row in own for name in row.metrics)
-            scores += [_score(suite, restorer, metric, own, inputs) for metric in metrics]
-    return [score for score in scores if score is not None]
+            for metric in metrics:
+                if (score := _score(suite, restorer, metric, own, inputs)) is not None:
+                    missing = images[metric] - {row.image for row in own if row.has(metric)}
+                    scores.append(replace(score, images=len(images[metric]), missing=len(missing)))
+    return scores
+
+
+def images_by_metric(rows: Iterable[Row]) -> dict[str, set[tuple[str, str]]]:
+    """Images of which there is a number of each measure, by whatever method."""
+    images: dict[str, set[tuple[str, str]]] = {}
+    for row in rows:
+        for metric, value in row.metrics.items():
+            own = images.setdefault(metric, set())
+            if value is not None:
+                own.add(row.image)
+    return images
 
 
 def _score(
@@ -106,7 +135,7 @@ def _score(
     paired = [
         (value - before, (row.name, row.key))
         for row, value in measured
-        if restorer != INPUT and (before := inputs.get(row.identity[:3], {}).get(metric)) is not None
+        if restorer != INPUT and (before := inputs.get(row.pixels, {}).get(metric)) is not None
     ]
     if not paired:
         return score
@@ -137,7 +166,7 @@ def main_metric(scores: Sequence[Score]) -> str:
 
 def count_images(rows: Sequence[Row]) -> int:
     """Number of images the rows are about, each counted once a suite."""
-    return len({row.identity[:3] for row in rows})
+    return len({row.image for row in rows})
 
 
 def methods_of(rows: Sequence[Row], suite: str) -> list[str]:
@@ -172,7 +201,7 @@ def cell(score: Score | None) -> str:
     """Write a mean with its interval, and how many numbers were left out."""
     if score is None:
         return "-"
-    digits = digits_of(score)
+    digits = digits_of(score.metric)
     return flagged(score, f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]")
 
 
@@ -180,30 +209,68 @@ def gain_cell(score: Score | None) -> str:
     """Write the mean difference to the input with its interval."""
     if score is None or score.gain is None:
         return "-"
-    digits = digits_of(score)
+    digits = digits_of(score.metric)
     return f"{score.gain:+.{digits}f} [{score.gain_low:+.{digits}f}, {score.gain_high:+.{digits}f}]"
 
 
-def digits_of(score: Score) -> int:
+def mean_cell(score: Score | None) -> str:
+    """Write a mean without its interval."""
+    return "-" if score is None else with_images(score, f"{score.mean:.{digits_of(score.metric)}f}")
+
+
+def digits_of(metric: str) -> int:
     """Decimal places worth showing: 2 for decibels, 3 for shares."""
-    return 2 if score.metric.startswith("psnr") else 3
+    return 2 if metric.startswith("psnr") else 3
 
 
 def flagged(score: Score, text: str) -> str:
-    """Say how many numbers were not finite and are left out."""
-    text = text if score.count else "-"
+    """Say of how many images a mean is where others have more, and how many numbers were not finite and left out."""
+    text = with_images(score, text)
     return f"{text} ({score.not_finite} not finite)" if score.not_finite else text
+
+
+def with_images(score: Score, text: str) -> str:
+    """Say of how many images a mean is, where others have more.
+
+    Example:
+        >>> with_images(Score("haze", "gain", "psnr", 1, 0, 29.5, 29.5, 29.5, images=2, missing=1), "29.50")
+        '29.50 (1 of 2)'
+    """
+    text = text if score.count else "-"
+    return text if score.is_complete else f"{text} ({score.count} of {score.images})"
+
+
+def names_in_order(scores: Sequence[Score]) -> list[str]:
+    """Names of the methods: the input, those that have every image, those that lack some."""
+    lacking = {score.restorer for score in scores if not score.is_complete}
+    names = dict.fromkeys(score.restorer for score in scores)
+    return sorted(names, key=lambda name: name != INPUT and name in lacking)
+
+
+def best_mean(scores: Sequence[Score], higher_is_better: bool) -> float | None:
+    """The best mean of those over the same images, all of them; None where there is no comparison.
+
+    That is where every method failed somewhere, or where one has infinite numbers, which its mean leaves out though
+    they are the best there are.
+    """
+    methods = [score for score in scores if score.restorer != INPUT and score.is_complete]
+    if not methods or not all(score.is_whole for score in methods):
+        return None
+    return (max if higher_is_better else min)(score.mean for score in scores if score.is_whole)
 
 
 def table_of(
     scores: Sequence[Score], suite: str, write: Callable[[Score | None], str] = cell
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of a suite's table: methods down, measures across, mean and interval in a cell."""
+    """Header and cells of a suite's table: methods down, measures across, mean and interval in a cell.
+
+    Methods that lack an image which others have come last.
+    """
     own = [score for score in scores if score.suite == suite]
     metrics = list(dict.fromkeys(score.metric for score in own))
     by_place = {(score.restorer, score.metric): score for score in own}
     body = []
-    for restorer in dict.fromkeys(score.restorer for score in own):
+    for restorer in names_in_order(own):
         cells = [by_place.get((restorer, metric)) for metric in metrics]
         count = max(score.count for score in cells if score is not None)
         body.append([restorer, str(count), *(write(score) for score in cells)])
@@ -214,7 +281,7 @@ def short_cell(score: Score | None) -> str:
     """Write a mean with half the width of its interval, for narrow screens."""
     if score is None:
         return "-"
-    digits = digits_of(score)
+    digits = digits_of(score.metric)
     return flagged(score, f"{score.mean:.{digits}f} ±{(score.high - score.low) / 2:.{digits}f}")
 
 

@@ -17,6 +17,11 @@ OFFLINE = "WANDB_MODE=offline runs the sweep on this machine alone"
 def create(sweep: Sweep, folder: SweepFolder, project: str) -> str:
     """Hand a sweep over to W&B, or find the one again that this folder handed over before.
 
+    Args:
+        sweep: The sweep; an entity that its file names is where it goes.
+        folder: Its folder.
+        project: The project that it goes to.
+
     Returns:
         Its path, ENTITY/PROJECT/ID.
 
@@ -28,12 +33,15 @@ def create(sweep: Sweep, folder: SweepFolder, project: str) -> str:
         return known.read_text(encoding="utf-8").strip()
     import wandb
 
+    config = sweep.for_wandb()
+    entity = config.pop("entity", None)
+    config.pop("project", None)
     try:
-        identifier = wandb.sweep(sweep.for_wandb(), project=project)
+        identifier = wandb.sweep(config, entity=entity, project=project)
     except Exception as error:
         raise ValueError(f"the sweep could not be handed to W&B ({sentence(error)}): {OFFLINE}") from error
     # W&B leaves in the environment whose project it took.
-    parts = [os.environ.get("WANDB_ENTITY", ""), os.environ.get("WANDB_PROJECT", project), identifier]
+    parts = [os.environ.get("WANDB_ENTITY", entity), os.environ.get("WANDB_PROJECT", project), identifier]
     path = "/".join(filter(None, parts))
     known.write_text(f"{path}\n", encoding="utf-8")
     return path

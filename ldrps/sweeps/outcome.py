@@ -1,6 +1,6 @@
 """What a sweep came to: its points in order, with the scores of each and its differences to the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -42,6 +42,10 @@ class Entry:
         """Images without result."""
         return count_images([row for row in self.rows if row.error is not None])
 
+    def images(self, metric: str) -> set[tuple[str, str]]:
+        """Images of which a measure was taken."""
+        return {row.image for row in self.rows if row.error is None and row.has(metric)}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -49,11 +53,13 @@ class Outcome:
 
     Attributes:
         sweep: The sweep.
-        entries: Finished points, a grid's in its order, others the best first.
+        entries: Finished points, a grid's in its order, others the best first; behind them those that are `lacking`.
         missing: Points that failed without any result, or are still to be done.
         baseline: The one that the others are compared with.
         metric: Measure that points are compared by.
         higher_is_better: Direction of it.
+        lacking: Keys of points that lack images which others have, so that their means are not compared.
+        ordered_by: What the best is the best of, as ``SUITE/MEASURE``; empty for a grid.
     """
 
     sweep: Sweep
@@ -62,6 +68,8 @@ class Outcome:
     baseline: Entry
     metric: str
     higher_is_better: bool
+    lacking: Set[str]
+    ordered_by: str
 
     @cached_property
     def scores(self) -> dict[tuple[str, str, str], Score]:
@@ -91,6 +99,10 @@ class Outcome:
         """Score of a point; over everything, and of the main measure, unless told otherwise."""
         return self.scores.get((suite or self.suites[0], entry.point.key, metric or self.metric))
 
+    def is_complete(self, entry: Entry) -> bool:
+        """Whether a point lacks no image that another has."""
+        return entry.point.key not in self.lacking
+
 
 def read_outcome(folders: Sequence[SweepFolder], baseline: str | None = None, metric: str | None = None) -> Outcome:
     """Read what one or several machines made of a sweep.
@@ -101,7 +113,8 @@ def read_outcome(folders: Sequence[SweepFolder], baseline: str | None = None, me
         metric: Measure to compare by; None takes what the sweep improves if it is there, else PSNR.
 
     Raises:
-        ValueError: If a folder is none, they differ, nothing is finished, or there is no such point or measure.
+        ValueError: If a folder is none, they differ, nothing is finished, there is no such point or measure, or the
+            point lacks images which others have.
     """
     sweep = folders[0].read()
     for folder in folders[1:]:
@@ -124,9 +137,13 @@ def read_outcome(folders: Sequence[SweepFolder], baseline: str | None = None, me
         raise ValueError(f"no measure is called {metric!r}; there are {', '.join(measured)}")
     chosen = wanted if wanted in measured else main_metric(summarise(finished[0].rows))
     is_better = finished[0].run.read_settings()["information"]["higher_is_better"].get(chosen, True)
-    finished = in_order(sweep, finished, chosen, is_better)
     missing = [entry.record for entry in entries if entry.point.key not in {own.point.key for own in finished}]
-    return Outcome(sweep, finished, missing, find(finished, baseline), chosen, is_better)
+    lacking = keys_lacking(finished, chosen)
+    by = order_of(sweep, finished, chosen, metric)
+    finished = in_order(sweep, finished, by, is_better if by.endswith(f"/{chosen}") else sweep.maximize)
+    # Those that others cannot be compared with come last, however good the mean of the images they have.
+    finished.sort(key=lambda entry: entry.point.key in lacking)
+    return Outcome(sweep, finished, missing, baseline_of(finished, baseline, lacking), chosen, is_better, lacking, by)
 
 
 def entry_of(sweep: Sweep, record: Record, folder: SweepFolder) -> Entry:
@@ -139,13 +156,53 @@ def entry_of(sweep: Sweep, record: Record, folder: SweepFolder) -> Entry:
     return Entry(point, record, run, [row for row in rows if row.restorer != INPUT], inputs)
 
 
-def in_order(sweep: Sweep, entries: list[Entry], metric: str, higher_is_better: bool) -> list[Entry]:
-    """A grid's points in its order, others the best first."""
+def keys_lacking(entries: Sequence[Entry], metric: str) -> set[str]:
+    """Keys of points that lack a measure of images of which other points have it."""
+    images = {entry.point.key: entry.images(metric) for entry in entries}
+    everywhere = set().union(*images.values())
+    return {key for key, own in images.items() if own != everywhere}
+
+
+def order_of(sweep: Sweep, entries: Sequence[Entry], metric: str, asked: str | None) -> str:
+    """What points are ordered by: what the sweep improves, where it is measured and nobody asked for another measure.
+
+    Args:
+        sweep: The sweep.
+        entries: Its finished points.
+        metric: The measure that they are compared by.
+        asked: The measure that was asked for; None if none was.
+    """
+    if sweep.method == "grid":
+        return ""
+    is_measured = any(sweep.metric in entry.record.measures for entry in entries)
+    is_wanted = asked in (None, sweep.metric.rpartition("/")[2])
+    return sweep.metric if is_measured and is_wanted else f"{OVERALL}/{metric}"
+
+
+def in_order(sweep: Sweep, entries: Sequence[Entry], by: str, higher_is_better: bool) -> list[Entry]:
+    """A grid's points in its order, others the best first, those without the measure last."""
     if sweep.method == "grid":
         places = {point.key: place for place, point in enumerate(grid(sweep))}
         return sorted(entries, key=lambda entry: places.get(entry.point.key, len(places)))
     sign = -1 if higher_is_better else 1
-    return sorted(entries, key=lambda entry: sign * entry.record.measures.get(f"{OVERALL}/{metric}", 0.0))
+    known = [entry for entry in entries if by in entry.record.measures]
+    unknown = [entry for entry in entries if by not in entry.record.measures]
+    return sorted(known, key=lambda entry: sign * entry.record.measures[by]) + unknown
+
+
+def baseline_of(entries: Sequence[Entry], label: str | None, lacking: Set[str]) -> Entry:
+    """The point that others are compared with: the one of a label, else the first.
+
+    Raises:
+        ValueError: See `find`; or if it lacks images which others have.
+    """
+    entry = find(entries, label)
+    if entry.point.key in lacking and entries[0].point.key not in lacking:
+        raise ValueError(
+            f"{entry.point.label} has no result of images that other points have, so they are not compared with it: "
+            f"name another point, such as {entries[0].point.label!r}"
+        )
+    return entry
 
 
 def find(entries: Sequence[Entry], label: str | None) -> Entry:

@@ -8,6 +8,7 @@ from typing import Any
 from ldrps.results.pictures import Previews, best_median_worst
 from ldrps.results.report import embedded
 from ldrps.results.run_folder import INPUT
+from ldrps.results.summary import digits_of
 from ldrps.results.templates import environment
 from ldrps.sweeps.outcome import Entry, Outcome
 from modules.safe_files import complete_or_absent
@@ -30,6 +31,8 @@ def write_page(outcome: Outcome, tables: Sequence[tuple[str, list[str], list[lis
         plot=embedded(folder / "sweep.png"),
         metric=outcome.metric,
         baseline=outcome.baseline.point.label,
+        ordered_by=outcome.ordered_by,
+        lacking=outcome.lacking,
         points=[(number, entry.point.label, cards(outcome, entry)) for number, entry in enumerate(outcome.entries, 1)],
         missing=[(outcome.sweep.point(record.chosen).label, record.error) for record in outcome.missing],
         failures=[(entry.point.label, row) for entry in outcome.entries for row in entry.rows if row.error is not None],
@@ -61,9 +64,10 @@ def cards(outcome: Outcome, entry: Entry) -> list[dict[str, Any]]:
             after = Previews(entry.run.path).path(row.suite, row.name, row.restorer)
             if before.is_file() and after.is_file():
                 numbers = [f"#{outcome.entries.index(one) + 1}" for one in (reference, entry)]
+                figure = f"{outcome.metric} {value:.{digits_of(outcome.metric)}f}"
                 found.append(
                     {
-                        "label": f"{label}: {row.suite}, {row.name}, {outcome.metric} {value:.2f}",
+                        "label": f"{label}: {row.suite}, {row.name}, {figure}",
                         "before": embedded(before),
                         "after": embedded(after),
                         "left": "the input" if reference is entry else numbers[0],

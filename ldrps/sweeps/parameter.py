@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp, log
+from math import ceil, exp, floor, log
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,25 @@ class Parameter:
         if self.distribution.endswith("log_uniform_values"):
             # Rounding must not lead out of the interval.
             return min(max(self._finish(log(low) + share * (log(high) - log(low))), low), high)
+        if self.distribution == "q_uniform":
+            return self.multiple(self.count_of(low + share * (high - low)))
         return self._finish(low + share * (high - low))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Which multiples of q an interval holds, from the first to the last; there are none where these cross."""
+        first, last = (float(self.spec[key]) / self.spec.get("q", 1.0) for key in ("min", "max"))
+        # What is outside by a rounding error is inside.
+        return ceil(first - 1e-9 * max(1.0, abs(first))), floor(last + 1e-9 * max(1.0, abs(last)))
+
+    def count_of(self, value: float) -> int:
+        """Which multiple of q is nearest to a value, of those that the interval holds."""
+        first, last = self.counts
+        return min(max(round(value / self.spec.get("q", 1.0)), first), last)
+
+    def multiple(self, count: int) -> float:
+        """A multiple of q in the interval."""
+        return min(max(float(count * self.spec.get("q", 1.0)), float(self.spec["min"])), float(self.spec["max"]))
 
     def _finish(self, value: float) -> float:
         value = exp(value) if "log" in self.distribution else value
@@ -124,7 +142,9 @@ def read_parameter(name: str, spec: Any, source: str) -> Parameter:
     if missing := [key for key in DISTRIBUTIONS[distribution] if key not in spec]:
         raise ValueError(f"{where} needs {missing[0]!r} ({distribution})")
     _check(distribution, spec, where)
-    return Parameter(name, distribution, {key: value for key, value in spec.items() if key != "distribution"})
+    parameter = Parameter(name, distribution, {key: value for key, value in spec.items() if key != "distribution"})
+    _check_steps(parameter, where)
+    return parameter
 
 
 def usual_distribution(spec: Mapping[str, Any]) -> str:
@@ -152,3 +172,14 @@ def _check(distribution: str, spec: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"{where} is int_uniform, whose min and max must be whole numbers")
     if distribution.endswith("log_uniform_values") and spec["min"] <= 0:
         raise ValueError(f"{where}.min is {spec['min']}, which must be positive ({distribution})")
+
+
+def _check_steps(parameter: Parameter, where: str) -> None:
+    step = parameter.spec.get("q", 1.0)
+    if step <= 0:
+        raise ValueError(f"{where}.q is {step}, which must be positive")
+    if parameter.distribution == "q_uniform" and parameter.counts[0] > parameter.counts[1]:
+        low, high = parameter.spec["min"], parameter.spec["max"]
+        raise ValueError(
+            f"{where}: no multiple of q, {step}, lies between min, {low}, and max, {high}: take a smaller q"
+        )

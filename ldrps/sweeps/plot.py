@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from ldrps.results.summary import with_images
 from ldrps.sweeps.outcome import DEGRADED, Outcome
 
 
@@ -23,6 +24,14 @@ def pareto(seconds: Sequence[float], quality: Sequence[float], higher_is_better:
     return front
 
 
+def front_of(
+    complete: Sequence[int], seconds: Sequence[float], quality: Sequence[float], higher_is_better: bool
+) -> list[int]:
+    """Places of the front among the points that lack no image: the others' means are not comparable."""
+    front = pareto([seconds[place] for place in complete], [quality[place] for place in complete], higher_is_better)
+    return [complete[place] for place in front]
+
+
 def plot(outcome: Outcome) -> Image.Image | None:
     """Draw each point's mean with its interval over its median seconds an image, and the front; None if empty."""
     numbered = [
@@ -39,15 +48,20 @@ def plot(outcome: Outcome) -> Image.Image | None:
     axes = figure.subplots()
     times = [max(entry.seconds, 1e-3) for _, entry, _ in numbered]
     quality = [score.mean for _, _, score in numbered]
-    front = pareto(times, quality, outcome.higher_is_better)
+    complete = [place for place, (_, entry, _) in enumerate(numbered) if outcome.is_complete(entry)]
+    front = front_of(complete, times, quality, outcome.higher_is_better)
     axes.plot([times[place] for place in front], [quality[place] for place in front], color="#a33", lw=1, label="front")
     for place, (number, entry, score) in enumerate(numbered):
         spread = [[score.mean - score.low], [score.high - score.mean]]
         color = "#a33" if place in front else "#456"
         marker = "s" if entry is outcome.baseline else "o"
-        axes.errorbar(times[place], score.mean, yerr=spread, fmt=marker, ms=4, lw=0.6, color=color, alpha=0.9)
+        # Hollow where the mean is of fewer images than others'.
+        face = color if place in complete else "none"
+        axes.errorbar(times[place], score.mean, yerr=spread, fmt=marker, ms=4, lw=0.6, color=color, mfc=face, alpha=0.9)
         where = (times[place], score.mean)
-        axes.annotate(str(number), where, xytext=(4, 4), textcoords="offset points", fontsize=8, color=color)
+        axes.annotate(
+            with_images(score, str(number)), where, xytext=(4, 4), textcoords="offset points", fontsize=8, color=color
+        )
     before = outcome.scores.get((outcome.suites[0], DEGRADED, outcome.metric))
     if before is not None and before.count:
         axes.axhline(before.mean, linestyle=":", color="grey")

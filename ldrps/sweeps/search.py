@@ -86,7 +86,7 @@ def proposal(sweep: Sweep, records: Sequence[Record], seed: int) -> dict[str, An
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed + len(records), constant_liar=True)
     study = optuna.create_study(direction="maximize" if sweep.maximize else "minimize", sampler=sampler)
-    spaces = {own.name: space(own.name, own.distribution, own.spec) for own in sweep.varying}
+    spaces = {own.name: space(own) for own in sweep.varying}
     states = {State.DONE: optuna.trial.TrialState.COMPLETE, State.FAILED: optuna.trial.TrialState.FAIL}
     for record in records:
         value = record.measures.get(sweep.metric)
@@ -104,36 +104,48 @@ def proposal(sweep: Sweep, records: Sequence[Record], seed: int) -> dict[str, An
             )
         )
     trial = study.ask(fixed_distributions=spaces)
-    chosen = {}
-    for own in sweep.varying:
-        value = trial.params[own.name]
-        chosen[own.name] = (own.values or [])[value] if own.distribution == "categorical" else value
-    return chosen
+    return {own.name: decoded(own, trial.params[own.name]) for own in sweep.varying}
 
 
 def coded(parameter: Parameter, value: Any) -> Any:
-    """The place of a value in a list, whose values Optuna does not take where they are more than words; a number."""
-    return (parameter.values or []).index(value) if parameter.distribution == "categorical" else value
+    """A value as Optuna knows it.
+
+    Values of a list are known by their place, since Optuna takes none that are more than words, and multiples of q are
+    counted: Optuna's own steps begin at min, which need be no multiple.
+    """
+    if parameter.distribution == "categorical":
+        return (parameter.values or []).index(value)
+    return parameter.count_of(value) if parameter.distribution == "q_uniform" else value
 
 
-def space(name: str, distribution: str, spec: Any) -> Any:
-    """A distribution in Optuna's terms.
+def decoded(parameter: Parameter, code: Any) -> Any:
+    """The value that Optuna means; see `coded`."""
+    if parameter.distribution == "categorical":
+        return (parameter.values or [])[code]
+    return parameter.multiple(code) if parameter.distribution == "q_uniform" else code
+
+
+def space(parameter: Parameter) -> Any:
+    """The values of a parameter, as Optuna knows them.
 
     Raises:
-        ValueError: If it has none.
+        ValueError: If Optuna has no such distribution.
     """
     from optuna import distributions
 
-    if distribution == "categorical":
-        return distributions.CategoricalDistribution(list(range(len(spec["values"]))))
-    if distribution == "int_uniform":
-        return distributions.IntDistribution(spec["min"], spec["max"])
-    if distribution in ("uniform", "q_uniform"):
-        step = float(spec.get("q", 1.0)) if distribution == "q_uniform" else None
-        return distributions.FloatDistribution(float(spec["min"]), float(spec["max"]), step=step)
-    if distribution == "log_uniform_values":
-        return distributions.FloatDistribution(float(spec["min"]), float(spec["max"]), log=True)
+    spec = parameter.spec
+    match parameter.distribution:
+        case "categorical":
+            return distributions.CategoricalDistribution(list(range(len(spec["values"]))))
+        case "int_uniform":
+            return distributions.IntDistribution(spec["min"], spec["max"])
+        case "q_uniform":
+            return distributions.IntDistribution(*parameter.counts)
+        case "uniform":
+            return distributions.FloatDistribution(float(spec["min"]), float(spec["max"]))
+        case "log_uniform_values":
+            return distributions.FloatDistribution(float(spec["min"]), float(spec["max"]), log=True)
     raise ValueError(
-        f"parameters.{name} is {distribution}, which a Bayesian search here does not know: "
+        f"parameters.{parameter.name} is {parameter.distribution}, which a Bayesian search here does not know: "
         "categorical, int_uniform, uniform, q_uniform and log_uniform_values are known"
     )

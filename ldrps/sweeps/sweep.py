@@ -19,6 +19,9 @@ TOP = {
 }
 """What W&B knows at the top of a file and is understood, or passed on, here."""
 
+PASSED_ON = ("description", "program", "command", "project", "entity", "early_terminate")
+"""What of that is W&B's alone."""
+
 REPLACED = {"pairs": ("clean", "suite", "protocol"), "clean": ("pairs",)}
 """What a file says of its images that other images make void: suites, and how to measure what they made."""
 
@@ -205,6 +208,8 @@ def sweep_of(content: Mapping[str, Any], source: str, name: str) -> Sweep:
     cap = content.get("run_cap")
     if cap is not None and (not isinstance(cap, int) or cap < 1):
         raise ValueError(f"{source}: run_cap is {cap!r}, which must be a whole number of at least 1")
+    if odd := [key for key in ("project", "entity") if not isinstance(content.get(key) or "", str)]:
+        raise ValueError(f"{source}: {odd[0]} is {content[odd[0]]!r}, which must be a name of W&B")
     if method == "grid" and (endless := [own.name for own in parameters.values() if own.values is None]):
         raise ValueError(f"{source}: parameters.{endless[0]} has no list of values, which a grid needs")
     return Sweep(
@@ -214,7 +219,7 @@ def sweep_of(content: Mapping[str, Any], source: str, name: str) -> Sweep:
         metric=str(metric.get("name", "overall/psnr")),
         maximize=metric.get("goal", "maximize") == "maximize",
         run_cap=cap,
-        wandb={key: content[key] for key in ("description", "program", "command", "early_terminate") if key in content},
+        wandb={key: content[key] for key in PASSED_ON if key in content},
     )
 
 

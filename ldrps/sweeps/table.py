@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ldrps.data.image_files import write_picture
-from ldrps.results.summary import Score, cell, digits_of, escaped, gain_cell
+from ldrps.results.summary import Score, cell, escaped, gain_cell, mean_cell
 from ldrps.sweeps.outcome import DEGRADED, Entry, Outcome, read_outcome
 from ldrps.sweeps.page import write_page
 from ldrps.sweeps.plot import plot
@@ -73,7 +73,7 @@ def measured(outcome: Outcome, entry: Entry | None) -> list[str]:
     if entry is not None and entry.failed:
         count += f" ({entry.failed} failed)"
     difference = "" if entry is None or entry is outcome.baseline else gain_cell(main)
-    return [count, cell(main), difference, *(mean_of(score) for score in others)]
+    return [count, cell(main), difference, *(mean_cell(score) for score in others)]
 
 
 def suite_tables(outcome: Outcome) -> list[Table]:
@@ -81,13 +81,13 @@ def suite_tables(outcome: Outcome) -> list[Table]:
     suites = outcome.suites[1:]
     if not suites:
         return []
-    body = [["", DEGRADED, *(mean_of(outcome.scores.get((suite, DEGRADED, outcome.metric))) for suite in suites)]]
+    body = [["", DEGRADED, *(mean_cell(outcome.scores.get((suite, DEGRADED, outcome.metric))) for suite in suites)]]
     for number, entry in enumerate(outcome.entries, 1):
         cells = []
         for suite in suites:
             score = outcome.score(entry, suite)
             difference = "" if entry is outcome.baseline else f" ({gain_cell(score)})"
-            cells.append(mean_of(score) + difference)
+            cells.append(mean_cell(score) + difference)
         body.append([str(number), entry.point.label, *cells])
     title = f"{outcome.metric} by suite, difference to #{number_of(outcome)} in brackets"
     return [(title, ["#", "", *suites], body)]
@@ -96,11 +96,6 @@ def suite_tables(outcome: Outcome) -> list[Table]:
 def number_of(outcome: Outcome) -> int:
     """Number of the baseline."""
     return outcome.entries.index(outcome.baseline) + 1
-
-
-def mean_of(score: Score | None) -> str:
-    """A mean without its interval."""
-    return "-" if score is None or not score.count else f"{score.mean:.{digits_of(score)}f}"
 
 
 def markdown(table: Table) -> str:
@@ -121,9 +116,11 @@ def to_markdown(outcome: Outcome, tables: Sequence[Table]) -> str:
 
 
 def about_of(outcome: Outcome) -> str:
-    """How many points there are, and what is missing, in a sentence."""
+    """How many points there are, in which order, and what is missing."""
     missing = f", {len(outcome.missing)} without result" if outcome.missing else ""
-    return f"{len(outcome.entries)} points{missing}; `{DEGRADED}` is the input itself."
+    order = f" The best by {outcome.ordered_by} comes first." if outcome.ordered_by else ""
+    lacking = " Points that lack images which others have come last." if outcome.lacking else ""
+    return f"{len(outcome.entries)} points{missing}; `{DEGRADED}` is the input itself.{order}{lacking}"
 
 
 def to_latex(tables: Sequence[Table]) -> str:

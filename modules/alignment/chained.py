@@ -41,6 +41,10 @@ class Chained(Alignment):
         """See `Alignment.pretrained`."""
         return nn.ModuleList([*self.first.pretrained, *self.second.pretrained])
 
+    def learnt_parameters(self) -> list[nn.Parameter]:
+        """See `Alignment.learnt_parameters`."""
+        return [*self.first.learnt_parameters(), *self.second.learnt_parameters()]
+
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""
         self.second.begin(degraded, generators)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
-from modules.alignment.framing import Box, by_frame, in_order
+from modules.alignment.framing import Box, by_frame, in_order, is_plain
 from modules.alignment.onlooker import Onlooker
 from modules.alignment.ordinary_photos import greyness
 from modules.networks.first_guess import Guess
@@ -16,9 +16,9 @@ from modules.networks.first_guess import Guess
 class LightAndHaze(Alignment):
     """psi(x) = t (L x ** gamma) + (1 - t) A, with smooth maps t and L of transmission and illumination.
 
-    A small network looks at a small copy of the photo and says how psi starts; where it is not sure that anything is
-    wrong, psi starts as the identity. All maps have 8 x 8 knots, whatever the size of the picture. What is restored
-    keeps ``t >= 1 - min(y / A)``, so that no channel becomes negative.
+    A small network looks at a small copy of the photo and says how psi starts; where it is not sure that anything
+    is wrong, and in a picture of one colour, psi starts as the identity. All maps have 8 x 8 knots, whatever the
+    size of the picture. What is restored keeps ``t >= 1 - min(y / A)``, so that no channel becomes negative.
 
     Args:
         weights: Folder of the `FirstGuess`; ``package:`` paths lie in an installed package.
@@ -112,7 +112,8 @@ class LightAndHaze(Alignment):
         small = look.copy
         mean = small.mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-3)
         bright = (small * (0.5 / mean).clamp(min=1)).clamp(max=1)
-        guess = _without_tint(self._believed(self.onlooker.guess(look)), greyness(bright).view(-1, 1, 1, 1))
+        guess = self._believed(self.onlooker.guess(look), shows_something=~is_plain(images))
+        guess = _without_tint(guess, greyness(bright).view(-1, 1, 1, 1))
         if (bottom - top, right - left) == (height, width):
             return guess
         # The knots lie where they are looked for: evenly over the whole picture, those outside as the nearest inside.
@@ -127,9 +128,10 @@ class LightAndHaze(Alignment):
         )
         return guess._replace(log_gain=log_gain, thickness=thickness)
 
-    def _believed(self, guess: Guess) -> Guess:
+    def _believed(self, guess: Guess, shows_something: Tensor) -> Guess:
+        light, haze = guess.presence.unbind(dim=1)
         return guess.believed(
-            _share(guess.presence[:, 0], self.light_belief), _share(guess.presence[:, 1], self.haze_belief)
+            _share(light, self.light_belief) * shows_something, _share(haze, self.haze_belief) * shows_something
         )
 
 

@@ -65,6 +65,10 @@ class Masked(Alignment):
         masks = [self.mask] if hasattr(self, "mask") else []
         return nn.ModuleList([*self.inner.pretrained, *masks])
 
+    def learnt_parameters(self) -> list[nn.Parameter]:
+        """See `Alignment.learnt_parameters`."""
+        return self.inner.learnt_parameters()
+
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`.
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.alignment.base import Alignment
+from modules.alignment.framing import is_plain
 from modules.alignment.ordinary_photos import COLOR, GREY, black_and_white, damage, greyness
 from modules.noise_level import noise_level
 
@@ -22,10 +23,11 @@ class ToneCurve(Alignment):
     """psi(x) = offset + scale * x ** gamma, per image and channel.
 
     The first guess comes from the brightness percentiles of the degraded image, of all channels together, so that
-    colours keep their balance. Where they are those of an ordinary photo, psi starts as the identity. Where they are
-    not (everything dark, or no dark pixel at all), psi starts as the curve that turns the percentiles and, partly, the
-    mean of an ordinary photo into those that were seen. A night scene with lamps is white somewhere and yet too dark:
-    from a mean that ordinary photos hardly ever have, part of the difference in mean counts as damage too.
+    colours keep their balance. Where they are those of an ordinary photo, psi starts as the identity. Where they
+    are not (everything dark, or no dark pixel at all), psi starts as the curve that turns the percentiles and,
+    partly, the mean of an ordinary photo into those that were seen. A picture of one colour shows neither, and
+    stays. A night scene with lamps is white somewhere and yet too dark: from a mean that ordinary photos hardly
+    ever have, part of the difference in mean counts as damage too.
 
     Args:
         percentile: Share of pixels below black and above white, in (0, 0.5). The smaller, the less black and white
@@ -69,6 +71,8 @@ class ToneCurve(Alignment):
         unusual = torch.maximum(
             damage(black, grey, COLOR.black, GREY.black), damage(white, grey, COLOR.white, GREY.white)
         )
+        shows_something = ~is_plain(degraded)
+        unusual = unusual * shows_something
 
         # What black and white were in the photo, if the damage is real: psi(restored_black) = black, and so on.
         restored_black = black + unusual * (NATURAL_BLACK - black)
@@ -79,6 +83,7 @@ class ToneCurve(Alignment):
         mean = stretched.flatten(1).mean(dim=1).clamp(0.02, 0.98)
         strength = unusual * self.gamma_strength
         strength = torch.maximum(strength, damage(mean, grey, COLOR.mean, GREY.mean) * self.night_strength)
+        strength = strength * shows_something
         gamma = (mean.log() / torch.tensor(NATURAL_MEAN).log()).clamp(0.4, 3) ** strength
 
         self.offset = nn.Parameter(_per_channel(offset))

@@ -28,6 +28,7 @@ from modules.alignment.identity import Identity
 from modules.alignment.likeliest import Likeliest
 from modules.alignment.masked import Masked
 from modules.alignment.missing_pixels import missing_pixels
+from modules.alignment.tone_curve import ToneCurve
 from modules.outputs.undone import Undone
 from modules.windows import split
 from tests.builders import generators, make_restorer
@@ -216,6 +217,21 @@ def test_what_was_seen_comes_back_exactly_and_the_sample_says_the_rest(micro_fol
     torch.testing.assert_close(restorer.restore(degraded[1:], [None])[0], restored[1], atol=1e-4, rtol=0)
     restorer.sampling = SamplingSettings(0, start_from="degraded")
     torch.testing.assert_close(restorer.restore(degraded, [None] * 2), simple, atol=1e-6, rtol=0)
+
+
+def test_a_photo_in_order_but_for_its_holes_is_filled_and_larger_ones_are_not_reduced(micro_folder, pictures):
+    degraded = pictures[:1].clamp(min=1 / 255).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    degraded[..., 20:40, 20:44] = 0
+    settings = {
+        "sampling": SamplingSettings(2, start_from="degraded", start_strength=0.8, num_refinements=0),
+        "alignment": Masked(Likeliest([Identity(), ToneCurve()], margin_db=100.0)),
+        "output": Undone(),
+    }
+    restored = make_restorer(micro_folder, **settings).restore(degraded, [None])
+    assert float(restored[..., 20:40, 20:44].mean()) > 0.05
+    # Averages of black and seen pixels are no holes.
+    with pytest.raises(ValueError, match="max_side_px=48 is smaller than the photo, and what is missing cannot"):
+        make_restorer(micro_folder, max_side_px=48, **settings).restore(degraded, [None])
 
 
 def test_several_samples_cost_as_many_steps():

@@ -15,6 +15,7 @@ from ldrps.data.image_files import to_tensor
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.alignment.fpam import FPAM
+from modules.alignment.identity import Identity
 from modules.alignment.light_and_haze import LightAndHaze
 from modules.alignment.tone_curve import ToneCurve
 from modules.backbones.autoencoder_codec import AutoencoderCodec
@@ -26,6 +27,7 @@ from modules.losses.color_constancy import ColorConstancy
 from modules.losses.perceptual import Perceptual
 from modules.losses.relative_l2 import RelativeL2
 from modules.losses.residual_adversarial import ResidualAdversarial
+from modules.outputs.undone import Undone
 from modules.outputs.wiener import Wiener
 from modules.windows import WindowSettings, in_windows, split
 from tests.builders import make_restorer
@@ -196,6 +198,15 @@ def test_a_narrow_panorama_is_restored(micro_folder):
     strip = torch.rand(1, 3, 16, 700)
     restorer = make_restorer(micro_folder, alignment=LightAndHaze(), windows=CUT, **full_settings())
     assert restorer.restore(strip, [None]).shape == strip.shape
+
+
+@pytest.mark.parametrize("side_px", [64, None])
+def test_a_photo_that_stays_is_not_resampled_to_the_working_size(micro_folder, photo, side_px):
+    settings = {"alignment": Identity(), "working_scale": 2.0, "windows": WindowSettings(side_px, 16)}
+    restored = make_restorer(micro_folder, **settings, **(full_settings() | {"output": Undone()})).restore(
+        photo, [None]
+    )
+    assert torch.equal(restored, photo)
 
 
 def test_at_a_smaller_size_light_is_undone_in_full_and_detail_is_the_photo_s_own(photo):

@@ -107,6 +107,38 @@ def test_resume_and_overwrite_exclude_each_other(photo_file, tmp_path, micro_fol
     assert "overwrite and resume exclude each other" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("option", [("--compare",), ("--trajectory", 2)])
+def test_what_lies_beside_a_picture_never_replaces_one_silently(restore, tmp_path, option):
+    (tmp_path / "in").mkdir()
+    kind = option[0].removeprefix("--")
+    for name in ("x.png", f"x.{kind}.png"):
+        cat().save(tmp_path / "in" / name)
+    for more in ((), ("--overwrite",), ("--resume",)):
+        code, errors = restore(tmp_path / "in", "-o", tmp_path / "out", *option, *more)
+        assert code == 2
+        assert f"x.{kind}.png would be written for " in errors
+        assert "rename one, or restore them apart" in errors
+        assert list((tmp_path / "out").glob("*.png")) == []
+
+
+def test_what_lies_beside_a_picture_replaces_no_file_unless_told_to(restore, photo_file, tmp_path):
+    mine = tmp_path / "out" / "cat.compare.png"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    code, errors = restore(photo_file, "-o", tmp_path / "out", "--compare")
+    assert code == 2
+    assert "1 output(s) exist already" in errors
+    assert "cat.compare.png first: add --overwrite to replace them or choose another --output" in errors
+    assert mine.read_bytes() == b"mine"
+    assert not (tmp_path / "out" / "cat.png").exists()
+    # An earlier run may have stopped between the two.
+    assert restore(photo_file, "-o", tmp_path / "out", "--compare", "--resume")[0] == 0
+    assert mine.read_bytes() != b"mine"
+    mine.write_bytes(b"mine")
+    assert restore(photo_file, "-o", tmp_path / "out", "--compare", "--overwrite")[0] == 0
+    assert mine.read_bytes() != b"mine"
+
+
 def test_a_plan_restores_and_writes_nothing(tmp_path, micro_folder, capfd, monkeypatch):
     (tmp_path / "in").mkdir()
     Image.new("L", (3000, 400), 90).save(tmp_path / "in" / "wide.png")

@@ -12,6 +12,7 @@ from modules.alignment.fpam import FPAM
 from modules.alignment.identity import Identity
 from modules.alignment.light_and_haze import LightAndHaze
 from modules.alignment.likeliest import Likeliest
+from modules.alignment.masked import Masked
 from modules.alignment.plain_stack import PlainStack
 from modules.alignment.tone_curve import ToneCurve
 from tests.builders import generators
@@ -85,6 +86,26 @@ def test_the_inverse_undoes_the_damage(cls, pictures):
     # A pixel whose darkest channel was held at black says nothing of the others.
     inside = ((restored > 0.01) & (restored < 0.99)).all(dim=1, keepdim=True).expand_as(images)
     torch.testing.assert_close(explained[inside], images[inside], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_picture_of_one_colour_stays(cls, level):
+    alignment = build(cls)
+    plain = torch.full((1, 3, 64, 64), level)
+    alignment.begin(plain, generators(0))
+    torch.testing.assert_close(alignment.invert(plain), plain, atol=1e-4, rtol=0)
+
+
+def test_what_is_made_of_others_learns_what_they_learn(pictures):
+    # A candidate that no image takes is not learnt: nothing would lead a gradient to it.
+    chosen = Likeliest([Identity(), ToneCurve()], margin_db=100.0)
+    for alignment in (chosen, Masked(chosen), Chained(chosen, Identity())):
+        alignment.begin(pictures, generators(0, 1, 2, 3))
+        assert alignment.learnt_parameters() == []
+    both = Chained(ToneCurve(), FPAM(width=6))
+    both.begin(pictures, generators(0, 1, 2, 3))
+    assert {*both.learnt_parameters()} == {*both.parameters()}
 
 
 def test_the_residual_net_has_the_size_of_the_released_one():

@@ -1,12 +1,17 @@
 """Pictures are read as a viewer shows them, and written completely or not at all."""
 
+import io
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 import torch
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 from skimage import data as skimage_data
 
-from ldrps.data.image_files import read_picture, to_picture, to_tensor, write_picture
+from ldrps.data.image_files import opened, read_picture, to_picture, to_tensor, write_picture
 from ldrps.data.images import ImageData, find_images
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from modules.pictures import to_pil
@@ -15,6 +20,19 @@ from modules.pictures import to_pil
 @pytest.fixture
 def photo():
     return Image.fromarray(skimage_data.coffee()).resize((30, 20))
+
+
+def write_twelve_bit(path, grey):
+    """A TIFF of grey, shape (H, W) with even W, of which two pixels share three bytes; no writer here makes any."""
+    first, second = grey[:, ::2], grey[:, 1::2]
+    packed = np.stack([first >> 4, (first & 15) << 4 | second >> 8, second & 255], axis=-1).astype(np.uint8)
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory.update(
+        {256: grey.shape[1], 257: grey.shape[0], 258: 12, 259: 1, 262: 1, 273: 0, 277: 1, 279: packed.size}
+    )
+    stream = io.BytesIO()
+    directory.save(stream)
+    path.write_bytes(stream.getvalue() + packed.tobytes())
 
 
 def as_array(picture):
@@ -53,6 +71,34 @@ def test_floats_that_are_whole_numbers_of_pixels_are_scaled(tmp_path, white):
         Image.fromarray((white * grey).astype(np.float32).reshape(16, 16)).save(tmp_path / "float.tif")
         image = read_picture(tmp_path / "float.tif").image
         torch.testing.assert_close(image[0].flatten(), torch.from_numpy(grey).float(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw"])
+def test_deep_grey_whose_zero_is_white_is_no_negative(tmp_path, compression):
+    for grey, white in (
+        (np.linspace(0, 65535, 256).reshape(16, 16).astype(np.uint16), 65535),
+        (np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16), 1),
+    ):
+        tifffile.imwrite(tmp_path / "deep.tif", grey, photometric="miniswhite", compression=compression)
+        expected = 1 - torch.from_numpy(grey.astype(np.float32) / white)
+        torch.testing.assert_close(read_picture(tmp_path / "deep.tif").image[1], expected)
+        with Image.open(tmp_path / "deep.tif") as image:
+            torch.testing.assert_close(to_picture(image).image[1], expected)
+
+
+def test_twelve_bit_grey_keeps_its_range(tmp_path):
+    grey = np.linspace(0, 4095, 256).round().astype(np.uint16).reshape(16, 16)
+    write_twelve_bit(tmp_path / "deep.tif", grey)
+    image = read_picture(tmp_path / "deep.tif").image
+    torch.testing.assert_close(image[1], torch.from_numpy(grey.astype(np.float32) / 4095))
+
+
+@pytest.mark.parametrize("kind", ["int32", "uint32", "int16"])
+def test_whole_numbers_without_a_known_white_are_refused(tmp_path, kind):
+    tifffile.imwrite(tmp_path / "deep.tif", np.arange(256, dtype=kind).reshape(16, 16), photometric="minisblack")
+    held = f"{'' if kind.startswith('u') else 'signed '}whole numbers of {kind[-2:]} bits"
+    with pytest.raises(ValueError, match=rf"deep\.tif holds {held}, of which none is known to be white: save it with"):
+        read_picture(tmp_path / "deep.tif")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -111,6 +157,41 @@ def test_camera_raw_is_not_taken_for_the_small_preview_in_it(tmp_path, photo):
             read()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_avif_is_one_sentence(tmp_path, photo, seed):
+    photo.save(tmp_path / "whole.avif")
+    content = bytearray((tmp_path / "whole.avif").read_bytes())
+    start = content.index(b"mdat") + 4
+    content[start:] = np.random.default_rng(seed).bytes(len(content) - start)
+    (tmp_path / "cut.avif").write_bytes(content)
+    with pytest.raises(ValueError, match=r"cut\.avif is damaged or cut short"):
+        read_picture(tmp_path / "cut.avif")
+
+
+def test_errors_of_decoders_are_told_apart_from_those_of_the_program(tmp_path, photo, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("no such thing")
+
+    photo.save(tmp_path / "photo.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(Image, "open", fail)
+        with pytest.raises(OSError, match="no such thing"), opened(tmp_path / "photo.png"):
+            pass
+    monkeypatch.setattr("ldrps.data.image_files.to_tensor", fail)
+    with pytest.raises(RuntimeError, match="no such thing"):
+        read_picture(tmp_path / "photo.png")
+
+
+def test_the_limit_of_pixels_is_ours_until_a_picture_is_loaded(tmp_path, photo, monkeypatch):
+    photo.save(tmp_path / "large.tif", compression="tiff_lzw")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_picture(tmp_path / "large.tif").image.shape == (3, 20, 30)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    with pytest.raises(ValueError, match="more than max_pixels=599"):
+        read_picture(tmp_path / "large.tif", max_pixels=599)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, photo, monkeypatch):
     path = tmp_path / "photo.png"
     write_picture(photo, path)
@@ -150,6 +231,31 @@ def test_the_same_file_named_twice_is_restored_once(tmp_path, photo):
     data = ImageData([str(tmp_path), str(tmp_path / "a.png")])
     data.setup("predict")
     assert len(data.files) == 1
+
+
+def test_a_file_in_two_spellings_is_restored_once_and_a_link_of_its_own_name_too(tmp_path, photo):
+    (tmp_path / "sub").mkdir()
+    photo.save(tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to("a.png")
+    (tmp_path / "other").symlink_to("sub")
+    shutil.copy(tmp_path / "a.png", tmp_path / "sub" / "b.png")
+    names = ["a.png", "sub/../a.png", "link.png", "sub/b.png", "other/b.png"]
+    data = ImageData([str(tmp_path / name) for name in names])
+    data.setup("predict")
+    assert [name for _, name in data.files] == ["a", "link", "b"]
+
+
+def test_hidden_files_of_a_folder_are_no_pictures_unless_they_are_named(tmp_path, photo):
+    folder = tmp_path / ".in"
+    (folder / ".thumbs").mkdir(parents=True)
+    for name in ("a.png", "._a.png", ".thumbs/t.png"):
+        photo.save(folder / name)
+    assert find_images(str(folder)) == [(folder / "a.png", Path("a.png"))]
+    assert find_images(str(folder / "._a.png")) == [(folder / "._a.png", Path("._a.png"))]
+    assert find_images(str(folder / "._*.png")) == [(folder / "._a.png", Path("._a.png"))]
+    (folder / "a.png").unlink()
+    with pytest.raises(ValueError, match="holds no image"):
+        find_images(str(folder))
 
 
 def test_files_of_one_stem_get_two_names(tmp_path, photo):

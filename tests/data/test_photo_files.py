@@ -157,6 +157,29 @@ def test_sixteen_bits_of_grey_come_in_and_out(tmp_path, deep, suffix):
     assert np.array_equal(imagecodecs.imread(tmp_path / f"out{suffix}"), deep[..., 0])
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_sixteen_bits_of_grey_whose_zero_is_white_look_the_same_once_written(tmp_path, deep, suffix):
+    tifffile.imwrite(tmp_path / "in.tif", deep[..., 0], photometric="miniswhite")
+    assert rewrite(tmp_path / "in.tif", tmp_path / f"out{suffix}") == []
+    assert np.array_equal(imagecodecs.imread(tmp_path / f"out{suffix}"), 65535 - deep[..., 0])
+    photo, again = read_picture(tmp_path / "in.tif"), read_picture(tmp_path / f"out{suffix}")
+    assert fingerprint(again.image) == fingerprint(photo.image)
+
+
+@pytest.mark.parametrize(("extra", "is_opacity"), [("unspecified", False), ("assocalpha", True), ("unassalpha", True)])
+@pytest.mark.parametrize("planar", [False, True])
+def test_a_fourth_sample_of_sixteen_bits_is_opacity_where_the_file_says_so(tmp_path, deep, extra, is_opacity, planar):
+    pixels = np.dstack([deep // 2, np.full((20, 30), 40_000, np.uint16)])
+    more = {"planarconfig": "separate"} if planar else {}
+    pixels = np.moveaxis(pixels, -1, 0) if planar else pixels
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="rgb", extrasamples=[extra], **more)
+    photo = read_picture(tmp_path / "in.tif")
+    assert (photo.alpha is not None) == is_opacity
+    scale = 40_000 if extra == "assocalpha" else 65535
+    expected = torch.from_numpy((deep // 2).astype(np.float32)).permute(2, 0, 1) / scale
+    torch.testing.assert_close(photo.image, expected, atol=2e-5, rtol=0)
+
+
 def test_a_cut_sixteen_bit_file_is_one_sentence(tmp_path, deep):
     (tmp_path / "in.png").write_bytes(imagecodecs.png_encode(np.tile(deep, (9, 9, 1)))[:-3000])
     with pytest.raises(ValueError, match=r"in\.png is damaged or cut short"):

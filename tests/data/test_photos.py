@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 from skimage import data as skimage_data
 
 from ldrps.data.image_files import read_picture
-from ldrps.data.photos import Photos
+from ldrps.data.photos import PhotoData, Photos
 
 SRGB = ImageCms.createProfile("sRGB")
 
@@ -91,3 +91,23 @@ def test_any_kind_is_read_as_it_is_for_restoration(tmp_path, photo, name):
     restored = read_picture(tmp_path / name).image.permute(1, 2, 0)
     pixels = torch.from_numpy(in_shard(tmp_path, name, content).copy())
     torch.testing.assert_close(pixels / 255, restored, atol=0.5001 / 255, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("count", "num_held_out", "expected"),
+    [
+        (12, 3, [0, 4, 8]),
+        (11, 3, [0, 3, 6]),
+        (7, 5, [0, 2, 4, 6]),
+        (4, 2, [0, 2]),
+        (5, 0, []),
+        (1, 1, [0]),
+    ],
+)
+def test_every_so_manieth_photo_is_held_out_and_all_others_are_trained_on(tmp_path, count, num_held_out, expected):
+    for number in range(count):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"{number:02}.png")
+    data = PhotoData([str(tmp_path)], crop_size_px=2, num_held_out=num_held_out)
+    data.setup("fit")
+    assert list(data.held_out.indices) == expected
+    assert sorted([*data.training.indices, *expected]) == list(range(count))

@@ -1,6 +1,9 @@
 """Measures against scikit-image, torchmetrics and closed forms."""
 
+import importlib.machinery
 import inspect
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from ldrps.metrics.color_difference import ColorDifference
 from ldrps.metrics.default import default_metrics
 from ldrps.metrics.fidelity import PSNR, SSIM, MultiScaleSSIM, PSNRMeanMatched
 from ldrps.metrics.learned import CLIPIQA
+from ldrps.metrics.pyiqa import PyIQA
 from ldrps.metrics.vif import VIF
 from tests.contracts.discover import concrete_subclasses
 
@@ -137,6 +141,28 @@ def test_columns_of_a_protocol_are_distinct():
 
 def test_missing_weights_are_a_sentence_and_never_a_download():
     assert "not on this machine: hf download nobody/nothing" in CLIPIQA("nobody/nothing").unavailable()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_higher"),
+    [
+        *((name, False) for name in ("niqe", "niqe_matlab", "ilniqe", "brisque", "brisque_matlab", "piqe", "pi")),
+        *((name, True) for name in ("musiq", "musiq-spaq", "paq2piq", "nrqm", "clipiqa+")),
+    ],
+)
+def test_the_direction_of_pyiqa_s_measures_is_known_before_they_are_made(name, is_higher):
+    assert PyIQA(name).higher_is_better is is_higher
+
+
+@pytest.mark.parametrize("lower_better", [False, True])
+def test_a_measure_of_pyiqa_says_itself_which_way_is_better(lower_better, monkeypatch):
+    module = types.ModuleType("pyiqa")
+    module.__spec__ = importlib.machinery.ModuleSpec("pyiqa", None)
+    module.create_metric = lambda name: types.SimpleNamespace(lower_better=lower_better)
+    monkeypatch.setitem(sys.modules, "pyiqa", module)
+    metric = PyIQA("niqe" if not lower_better else "of_next_year")
+    assert metric.unavailable() is None
+    assert metric.higher_is_better is not lower_better
 
 
 def test_wrong_settings_are_named():

@@ -12,10 +12,13 @@ from pytorch_lightning.loggers import CSVLogger
 from skimage import data as skimage_data
 from skimage.metrics import peak_signal_noise_ratio
 
+from ldrps.callbacks.results import Results
 from ldrps.data.pairs import PairedData
 from ldrps.methods.baselines.gain import Gain
 from ldrps.methods.baselines.gamma import Gamma
 from ldrps.methods.comparison import Comparison
+from ldrps.metrics.fidelity import PSNR
+from ldrps.results.run_folder import RunFolder
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
 
@@ -37,6 +40,25 @@ def test_it_returns_and_logs_the_means_of_every_method(pairs_folder, tmp_path):
     # A second test of the same model starts from nothing.
     [again] = trainer.test(model, datamodule=PairedData(str(pairs_folder)), verbose=False)
     assert again["pairs/gain/psnr"] == measures["pairs/gain/psnr"]
+
+
+def test_a_target_that_was_replaced_leaves_nothing_behind(pairs_folder, tmp_path):
+    def tested(output):
+        results = Results(str(output), [PSNR()], resume=True, pictures=False, trajectory=0)
+        trainer = Trainer(
+            inference_mode=False, accelerator="cpu", logger=False, callbacks=[results], enable_progress_bar=False
+        )
+        [measures] = trainer.test(Comparison({"gain": Gain()}), datamodule=PairedData(str(pairs_folder)), verbose=False)
+        rows = [(row.name, row.restorer, row.metrics) for row in RunFolder(output).rows()]
+        return rows, {name: value for name, value in measures.items() if not name.startswith("seconds")}
+
+    faulty, _ = tested(tmp_path / "run")
+    target = pairs_folder / "target" / "1.png"
+    Image.fromarray(255 - np.asarray(Image.open(target))).save(target)
+    again = tested(tmp_path / "run")
+    assert again == tested(tmp_path / "fresh")
+    assert len(again[0]) == len(faulty) == 4
+    assert again[0] != faulty
 
 
 def test_the_lines_of_the_page_run_as_they_stand(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from scipy import stats
 
 from ldrps.results.conclusion import overview
 from ldrps.results.pictures import best_median_worst
-from ldrps.results.run_folder import INPUT, Row, RunFolder, difference
-from ldrps.results.summary import OVERALL, bootstrap, seconds_of, summarise, to_csv, to_latex, to_markdown
+from ldrps.results.report import gains, sortable
+from ldrps.results.run_folder import INPUT, Row, RunFolder, difference, merge_rows
+from ldrps.results.summary import OVERALL, bootstrap, count_images, seconds_of, summarise, to_csv, to_latex, to_markdown
 
 
 def rows_of(suite, restorer, values, **more):
@@ -58,6 +60,58 @@ def test_a_success_replaces_a_failure_in_any_order(tmp_path):
     folder.append([bad])
     assert folder.finished() == set()
     assert [row.error for row in folder.rows()] == ["no"]
+
+
+def written(path, rows, name):
+    """Write rows as a process of its own, whose file has a name that says nothing of when."""
+    folder = RunFolder(path)
+    before = set((path / "rows").glob("*"))
+    folder.append(rows)
+    folder.close()
+    [file] = set((path / "rows").glob("*")) - before
+    return file.rename(file.with_name(name))
+
+
+def test_what_was_made_of_the_newest_pixels_counts_whatever_file_it_is_in(tmp_path):
+    def of(key, value, restorers=(INPUT, "m", "other")):
+        return [Row("s", "a", key, restorer, {"psnr": value}) for restorer in restorers]
+
+    untouched = Row("s", "b", "kept", "m", {"psnr": 5.0})
+    faulty = written(tmp_path, [*of("faulty", 1.0), untouched], "z.jsonl")
+    written(tmp_path, of("whole", 2.0), "a.jsonl")
+    os.utime(faulty)  # A copied folder, or a process that still runs.
+    rows = RunFolder(tmp_path).rows()
+    assert [(row.name, row.key) for row in rows] == [("a", "whole")] * 3 + [("b", "kept")]
+    assert [score.mean for score in summarise(rows)] == [2.0, 3.5, 2.0]
+    assert {finished[2] for finished in RunFolder(tmp_path).finished()} == {"whole", "kept"}
+    # Back again: the same pixels have the same results.
+    written(tmp_path, of("faulty", 1.0, [INPUT]), "m.jsonl")
+    assert {row.key for row in RunFolder(tmp_path).rows()} == {"faulty", "kept"}
+    # What failed of new pixels has no result of old ones.
+    written(tmp_path, [Row("s", "a", "third", "m", error="no")], "b.jsonl")
+    assert [(row.name, row.error) for row in RunFolder(tmp_path).rows()] == [("a", "no"), ("b", None)]
+
+
+def test_processes_that_bring_what_an_earlier_run_left_do_not_bring_it_back():
+    old = rows_of("s", "m", [1.0, 2.0])
+    new = [Row("s", "image1", "replaced", "m", {"psnr": 7.0})]
+    repeated = [Row("s", "image1", "replaced", "m", {"psnr": 7.0}), Row("s", "image0", "key0", "m", error="no")]
+    rows = merge_rows([*old, *new, *old, *repeated, *old])
+    assert [(row.name, row.metrics["psnr"]) for row in rows] == [("image0", 1.0), ("image1", 7.0)]
+    assert count_images([*rows, Row("s", "image0", "", "other", error="could not be read")]) == 2
+
+
+def test_rows_of_earlier_versions_are_as_old_as_their_file_and_older_than_any_of_now(tmp_path):
+    for number, (name, value) in enumerate((("z", 1.0), ("a", 2.0))):
+        file = written(tmp_path, [Row("s", "a", f"key{value}", "m", {"psnr": value}, made_at=0.0)], f"{name}.jsonl")
+        line = json.loads(file.read_text())
+        del line["made_at"]
+        file.write_text(json.dumps(line) + "\n")
+        os.utime(file, (number, number))
+    assert [row.metrics["psnr"] for row in RunFolder(tmp_path).rows()] == [2.0]
+    written(tmp_path, [Row("s", "a", "new", "m", {"psnr": 3.0})], "b.jsonl")
+    os.utime(tmp_path / "rows" / "b.jsonl", (0, 0))
+    assert [row.metrics["psnr"] for row in RunFolder(tmp_path).rows()] == [3.0]
 
 
 def test_a_folder_of_other_settings_is_refused_with_the_difference(tmp_path):
@@ -142,6 +196,68 @@ def test_lower_is_better_where_it_is():
     table = overview(scores, "psnr", {"higher_is_better": {"psnr": False}, "baselines": ["tool"]})
     assert list(table.columns[1].cells) == ["[bold]0.30[/]"]
     assert list(table.columns[2].cells) == ["tool 0.70"]
+
+
+def test_whoever_fails_on_the_hard_image_is_never_the_best():
+    rows = rows_of("s", INPUT, [28.0, 10.0]) + rows_of("s", "z", [29.0, 21.0])
+    rows += [*rows_of("s", "a", [29.5]), Row("s", "image1", "key1", "a", error="no")]
+    scores = summarise(rows)
+    assert {(score.restorer, score.count, score.images, score.missing) for score in scores} == {
+        (INPUT, 2, 2, 0),
+        ("z", 2, 2, 0),
+        ("a", 1, 2, 1),
+    }
+    for baselines in ([], ["z", "a"]):
+        table = overview(scores, "psnr", {"baselines": baselines})
+        cells = [next(iter(column.cells)) for column in table.columns[1:]]
+        assert cells == (["19.00", "z [bold]25.00[/]"] if baselines else ["19.00", "[bold]25.00[/]", "29.50 (1 of 2)"])
+    _, lines = sortable(scores, "s", {"psnr": True})
+    assert [(line[0].text, line[2].text, line[2].is_best, line[2].is_last) for line in lines] == [
+        (INPUT, "19.00 [10.00, 28.00]", False, False),
+        ("z", "25.00 [21.00, 29.00]", True, False),
+        ("a", "29.50 [29.50, 29.50] (1 of 2)", False, True),
+    ]
+    assert gains(scores, "psnr") == (["", "z", "a"], [["s", "+6.00 [+1.00, +11.00]", "+1.50 [+1.50, +1.50] (1 of 2)"]])
+    assert to_markdown(scores).index("| z | 2") < to_markdown(scores).index("| a | 1 | 29.50 [29.50, 29.50] (1 of 2) |")
+    # Where every method failed somewhere, none is the best, nor is the input; where nobody did, the best is.
+    alone = summarise([row for row in rows if row.restorer != "z"])
+    assert not any(cell.is_best for line in sortable(alone, "s", {})[1] for cell in line)
+    assert "[bold]" not in str([list(column.cells) for column in overview(alone, "psnr", {}).columns])
+
+
+def test_an_infinite_number_is_no_failure_and_beats_no_mean_that_leaves_it_out():
+    rows = rows_of("s", "perfect", [30.0]) + rows_of("s", "usual", [31.0, 32.0])
+    rows.append(Row("s", "image1", "key1", "perfect", {"psnr": None}, {"psnr": "inf"}))
+    perfect, usual = summarise(rows)
+    assert (perfect.missing, usual.missing) == (0, 0)
+    assert "| perfect | 1 | 30.00 [30.00, 30.00] (1 not finite) |" in to_markdown([perfect, usual])
+    assert not any(line[2].is_best for line in sortable([perfect, usual], "s", {})[1])
+
+
+def test_shares_have_three_digits_wherever_they_are_shown():
+    rows = [
+        Row("s", f"image{n}", f"key{n}", restorer, {"ssim": value})
+        for restorer, value in ((INPUT, 0.9), ("a", 0.901), ("b", 0.902))
+        for n in range(2)
+    ]
+    scores = summarise(rows)
+    cells = [next(iter(column.cells)) for column in overview(scores, "ssim", {}).columns[1:]]
+    assert cells == ["0.900", "0.901", "[bold]0.902[/]"]
+    assert gains(scores, "ssim")[1] == [["s", "+0.001 [+0.001, +0.001]", "+0.002 [+0.002, +0.002]"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([3.0], {"best": 3.0}),
+        ([3.0, 1.0], {"best": 3.0, "worst": 1.0}),
+        ([3.0, 1.0, 2.0], {"best": 3.0, "median": 2.0, "worst": 1.0}),
+        ([3.0, 1.0, 2.0, 4.0], {"best": 4.0, "median": 3.0, "worst": 1.0}),
+    ],
+)
+def test_few_pictures_are_called_what_they_are(values, labels):
+    picked = best_median_worst(rows_of("s", "m", values), "s", "m", "psnr")
+    assert {label: row.metrics["psnr"] for label, row in picked} == labels
 
 
 def test_going_on_with_other_software_is_written_down(tmp_path):

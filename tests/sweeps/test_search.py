@@ -33,6 +33,8 @@ def test_draws_are_alike_for_everybody_different_from_one_another_and_prolonged_
         ({"min": 0.5, "max": 2.5}, 0.5, 2.5, 1.5),
         ({"distribution": "log_uniform_values", "min": 0.01, "max": 100}, 0.01, 100, 1.0),
         ({"distribution": "q_uniform", "min": 0, "max": 10, "q": 0.5}, 0, 10, 5.0),
+        ({"distribution": "q_uniform", "min": 0.1, "max": 0.95, "q": 0.25}, 0.25, 0.75, 0.5),
+        ({"distribution": "q_uniform", "min": 0.1, "max": 0.3, "q": 0.1}, 0.1, 0.3, 0.2),
         ({"distribution": "normal", "mu": 3, "sigma": 0.5}, -np.inf, np.inf, 3.0),
         ({"distribution": "log_normal", "mu": 0, "sigma": 1}, 0, np.inf, 1.0),
         ({"values": [1, 2], "probabilities": [0.0, 1.0]}, 2, 2, 2.0),
@@ -66,6 +68,32 @@ def test_a_bayesian_search_goes_where_it_is_good():
     first, second = candidates(sweep, cut)
     assert first.chosen == records[4].chosen
     assert second.key not in {sweep.point(record.chosen).key for record in cut}
+
+
+@pytest.mark.parametrize(
+    ("spec", "values"),
+    [
+        ({"min": 0.1, "max": 1.1, "q": 0.25}, {0.25, 0.5, 0.75, 1.0}),
+        ({"min": -0.7, "max": 0.3, "q": 0.3}, {-0.6, -0.3, 0.0, 0.3}),
+        ({"min": 5, "max": 12, "q": 4}, {8.0, 12.0}),
+    ],
+)
+def test_a_bayesian_search_knows_multiples_in_an_interval_that_begins_at_none(spec, values):
+    pytest.importorskip("optuna")
+    sweep = make("bayes", 12, a={"distribution": "q_uniform", **spec}, b=INTERVAL)
+    # A value that an earlier version rounded out of the interval costs nothing.
+    records = [Record({"a": spec["min"] - spec["q"] / 4, "b": 0.5}, State.DONE, measures={"overall/psnr": 0.0})]
+    for number in range(8):
+        [point] = candidates(sweep, records)
+        records.append(Record(point.chosen, State.DONE, measures={"overall/psnr": float(number % 3)}))
+    chosen = [record.chosen["a"] for record in records[1:]]
+    assert all(min(abs(value - own) for own in values) < 1e-12 for value in chosen)
+    assert all(spec["min"] <= value <= spec["max"] for value in chosen)
+    [own, _] = sweep.varying
+    random = np.random.default_rng(0)
+    drawn = {own.draw(random) for _ in range(200)}
+    assert len(drawn) == len(values)
+    assert set(chosen) | set(own.examples()) <= drawn
 
 
 def test_the_front_is_what_nothing_beats():

@@ -85,6 +85,12 @@ def test_nested_parameters_become_dotted_and_a_class_comes_before_its_settings()
         ("method: gird\nparameters: {model.seed: {values: [1]}}", "did you mean 'grid'"),
         ("metod: grid\nparameters: {model.seed: {values: [1]}}", "did you mean 'method'"),
         ("run_cap: 0\nparameters: {model.seed: {values: [1]}}", "run_cap is 0"),
+        (
+            "method: random\nparameters: {model.seed: {distribution: q_uniform, min: 1, max: 2, q: 3}}",
+            "no multiple of q, 3, lies between min, 1, and max, 2",
+        ),
+        ("method: random\nparameters: {model.seed: {distribution: q_normal, q: 0}}", "q is 0, which must be positive"),
+        ("entity: [a]\nparameters: {model.seed: {values: [1]}}", r"entity is \['a'\], which must be a name"),
         ("parameters: {model.seed: {distribution: beta}}", "distribution is 'beta'; there are"),
         ("parameters: {model.seed: {values: [1, 2], probabilities: [1]}}", "one number for each value"),
         ("method: random\nparameters: {model.seed: {min: 1, max: 3}}", "has no end: add --count N"),

@@ -3,9 +3,14 @@
 import json
 
 import pytest
+import wandb
 from wandb.agents import pyagent
 
 from ldrps.cli import main
+from ldrps.commands.sweep_run import SweepRun
+from ldrps.sweeps.agents import create
+from ldrps.sweeps.records import SweepFolder
+from ldrps.sweeps.sweep import sweep_of
 from tests.sweeps.test_sweep_run import clean, points, sweep_file  # noqa: F401 (a fixture among them)
 from tests.wandb_server import KEY, serving
 
@@ -22,6 +27,28 @@ def server(monkeypatch, tmp_path):
         for name, value in (("BASE_URL", running.url), ("API_KEY", KEY), ("DIR", str(tmp_path))):
             monkeypatch.setenv(f"WANDB_{name}", value)
         yield running
+
+
+@pytest.mark.parametrize(
+    ("named", "own", "project"),
+    [(None, "theirs", "theirs"), ("mine", "theirs", "mine"), ("ldrps", "theirs", "ldrps"), (None, None, "ldrps")],
+)
+def test_a_file_s_project_and_entity_are_where_it_goes_unless_the_command_says_otherwise(
+    named, own, project, monkeypatch, tmp_path
+):
+    for name in ("WANDB_ENTITY", "WANDB_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    told = {}
+    monkeypatch.setattr(wandb, "sweep", lambda config, **where: told.update(where, config=config) or "sweep1")
+    content = {"parameters": {"model.seed": {"values": [0, 1]}}, "entity": "team", "description": "why"}
+    sweep = sweep_of(content if own is None else {**content, "project": own}, "x.yaml", "x")
+    folder = SweepFolder(tmp_path)
+    folder.begin(sweep)
+    # A folder is gone on with by what it holds.
+    chosen = SweepRun(file="x.yaml", project=named).project_of(folder.read())
+    assert create(folder.read(), folder, chosen) == f"team/{project}/sweep1"
+    assert (told["entity"], told["project"]) == ("team", project)
+    assert told["config"]["description"] == "why"
 
 
 def test_a_sweep_is_handed_over_and_other_machines_join_by_its_id(server, clean, tmp_path, capfd):  # noqa: F811

@@ -130,9 +130,14 @@ class LDRPS(Restorer):
         self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]
     ) -> Tensor:
         small = reduced(degraded, self.max_side_px)
-        restored = self._restore(small, paths, observe)
         if small is degraded:
-            return restored
+            return self._restore(degraded, paths, observe)
+        if self.alignment.leaves_open:
+            raise ValueError(
+                f"max_side_px={self.max_side_px} is smaller than the photo, and what is missing cannot be carried over "
+                "from a smaller one: leave it out"
+            )
+        restored = self._restore(small, paths, observe)
         size = self._size(small)
         undone, undone_small = (self._undo_in_windows(images, size) for images in (degraded, small))
         # What the small picture cannot show is the input's own, with the damage undone.
@@ -204,7 +209,5 @@ class LDRPS(Restorer):
 
     def _undo(self, images: Tensor, window: Window, size: WorkingSize) -> Tensor:
         """Take the learnt damage out of a window of the pictures, at their own size."""
-        if window.is_whole:
-            return size.leave(self.alignment.invert(size.enter(images)))
         with self.alignment.at(size.window(window)):
             return self.alignment.invert(images)

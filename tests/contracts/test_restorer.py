@@ -1,0 +1,31 @@
+"""What every restorer keeps, however it is called."""
+
+import pytest
+import torch
+from PIL import Image
+from pytorch_lightning import Trainer
+
+from ldrps.configuration.presets import load_preset
+from ldrps.methods.baselines.gain import Gain
+
+
+def test_a_call_in_inference_mode_is_a_call(micro_folder, pictures):
+    settings = {"backbone__path": str(micro_folder), "sampling__num_inference_steps": 2}
+    restorer = load_preset("blind", **settings)
+    with torch.inference_mode():
+        # Weights are read in this call, and the picture is itself a tensor of inference mode.
+        inside = restorer(pictures[0].clone())
+        assert torch.is_inference_mode_enabled()
+    outside = restorer(pictures[0])
+    assert isinstance(inside, Image.Image)
+    assert inside.tobytes() == outside.tobytes() == load_preset("blind", **settings)(pictures[0]).tobytes()
+
+
+@pytest.mark.parametrize(("precision", "change"), [("64-true", "widen"), ("bf16-true", "narrow")])
+def test_a_precision_for_everything_is_one_sentence(precision, change):
+    restorer = Gain()
+    restorer.trainer = Trainer(precision=precision, accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(
+        ValueError, match=f"trainer.precision={precision} would {change} what is learnt .*: use 32-true"
+    ):
+        restorer.setup("predict")
