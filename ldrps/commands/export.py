@@ -14,7 +14,8 @@ class Export:
     """Write the network of a checkpoint in half precision, averaged over the steps where the training keeps an average.
 
     Any checkpoint of `ldrps fit` will do, also of a training that still runs; its settings are read beside it. Folders
-    among them (model.pipeline_dir) count from where the command runs, and can be changed by name.
+    among them (model.pipeline_dir, data.sources) count from where the command runs, and can be changed by name. Photos
+    are looked at by `train/autoencoder` and `train/text_image` alone.
 
     Attributes:
         checkpoint: Checkpoint of `ldrps fit`, in the folder where it was written.

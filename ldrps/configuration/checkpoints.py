@@ -15,14 +15,21 @@ class Exporting(Check):
 
     def _run_subcommand(self, subcommand: str) -> None:
         training, file = self.model, Path(self.config[subcommand].ckpt_path)
+        checkpoint = read_checkpoint(file)
         if not isinstance(training, Training) or training.export_dir is None:
             raise ValueError(
                 f"checkpoint {str(file)!r} belongs to no training of ldrps.training, so nothing is exported"
             )
+        if training.exports_with_photos:
+            # The others can be exported where the photos are not.
+            self.datamodule.setup("fit")
+            training.trainer = self.trainer
+            self.trainer.datamodule = self.datamodule  # type: ignore[attr-defined]
         training.configure_model()
+        training.on_load_checkpoint(checkpoint)
         try:
             # Lightning's averages lie where the weights usually lie, and those of the last step beside them.
-            training.load_state_dict(read_checkpoint(file)["state_dict"])
+            training.load_state_dict(checkpoint["state_dict"])
         except RuntimeError as error:
             raise ValueError(
                 f"checkpoint {str(file)!r} does not fit the settings beside it: {' '.join(str(error).split())[:160]}"

@@ -32,6 +32,8 @@ class AutoencoderTraining(Training):
         seed: See `Training`.
     """
 
+    exports_with_photos = True
+
     def __init__(
         self,
         channels: int = 48,

@@ -26,9 +26,14 @@ class Training(LightningModule):
         seed: Seed of what training steps draw, damage and noise above all. It depends on the seed, the number of the
             step and the process, so that an interrupted training goes on with what it would have drawn.
 
+    Attributes:
+        exports_with_photos: Whether what is exported depends on the photos too, which the trainer then has to know.
+
     Raises:
         ValueError: If `warmup_steps` is negative.
     """
+
+    exports_with_photos = False
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from ldrps.training.base import Training
 from ldrps.training.first_guess import HAZE, LIGHT
 from modules.alignment.base import Alignment
 from modules.alignment.likeliest import likeliest
+from modules.backbones.loading import load_frozen
 from modules.networks.first_guess import FirstGuess
 from modules.networks.judge import Judge
 
@@ -57,7 +58,8 @@ class JudgeTraining(Training):
         warmup_steps: See `Training`.
         export_dir: Folder that receives ``judge``.
         seed: See `Training`.
-        num_kept: Batches whose examples are kept, in the memory of the computer; of more, the oldest are forgotten.
+        num_kept: Batches whose examples are kept, in the memory of the computer and in checkpoints (135 kB each for 32
+            photos and 4 candidates); of more, the oldest are forgotten.
 
     Raises:
         ValueError: If `num_kept` is not positive.
@@ -96,7 +98,7 @@ class JudgeTraining(Training):
         """Read the first guess, and build the judge for its features."""
         if hasattr(self, "network"):
             return
-        eyes = FirstGuess.from_pretrained(self.first_guess).float().eval().requires_grad_(False)
+        eyes = load_frozen(FirstGuess, self.first_guess, "first guess", "first_guess", "preset statistics")
         self.eyes = [eyes]
         self.network = Judge(num_features=eyes.num_features, hidden_dim=self.hidden_dim)
 
@@ -132,6 +134,17 @@ class JudgeTraining(Training):
             for name, values in figures.items():
                 self._log_rows(f"val/{kind}_{name}_db", values, rows, prog_bar=name == "chosen")
         self._log_rows("val/ordinary_harmed", (decibels[0] - reached > 0.5).float(), ordinary, prog_bar=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the examples, without which a resumed training would learn one batch by heart; the first process's."""
+        # Plain tuples, since checkpoints are read without running what they hold.
+        checkpoint["memory"] = [tuple(examples) for examples in self.memory]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the examples again; checkpoints of earlier versions hold none, and other candidates' do not fit."""
+        remembered = [Examples(*values) for values in checkpoint.get("memory", [])]
+        self.memory.clear()
+        self.memory.extend(own for own in remembered if own.decibels.shape[1] == len(self.candidates))
 
     def export(self, folder: Path) -> None:
         """Write ``judge`` in half precision."""

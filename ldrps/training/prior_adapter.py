@@ -55,8 +55,9 @@ class PriorAdapterTraining(Training):
         seed: int = 0,
     ) -> None:
         super().__init__(learning_rate, weight_decay, warmup_steps, export_dir, seed)
-        self.strict_loading = False
-        self.backbone = backbone
+        # Frozen, so they are no submodules: checkpoints and averages leave them out, and they may be gigabytes.
+        self._backbone = [backbone]
+        self._da_clip: list[torch.nn.Module] = []
         self.degradation = degradation
         self.da_clip = da_clip
         self.num_tokens = num_tokens
@@ -67,11 +68,13 @@ class PriorAdapterTraining(Training):
         """Load the frozen parts and build the adapter to fit them."""
         if hasattr(self, "adapter"):
             return
-        self.backbone.load()
-        self.network = load_da_clip(part_folder("da_clip", self.da_clip, self.backbone.folder))
+        [backbone] = self._backbone
+        backbone.load()
+        da_clip = load_da_clip(part_folder("da_clip", self.da_clip, backbone.folder))
+        self._da_clip = [da_clip]
         self.adapter = PriorAdapter(
-            embedding_dim=self.network.config.clip_config["projection_dim"],
-            cross_attention_dim=self.backbone.unet.config.cross_attention_dim,
+            embedding_dim=da_clip.config.clip_config["projection_dim"],
+            cross_attention_dim=backbone.unet.config.cross_attention_dim,
             num_tokens=self.num_tokens,
             hidden_dim=self.hidden_dim,
         )
@@ -83,7 +86,7 @@ class PriorAdapterTraining(Training):
         captions = ["" if drop else caption for caption, drop in zip(batch["caption"], dropped, strict=True)]
         tokens = self.adapter(self._embed(batch["image"], generators))
         levels = uniform((0, 1), generators)
-        noise = normal(generators, *self.backbone.latent_shape(batch["image"]))
+        noise = normal(generators, *self._backbone[0].latent_shape(batch["image"]))
         loss = self._loss(batch["image"], captions, tokens, levels, noise)
         self.log("train/loss", loss, prog_bar=True)
         return loss
@@ -95,16 +98,10 @@ class PriorAdapterTraining(Training):
         tokens = self.adapter(
             self._embed(batch["image"], generators_for(0, range(batch_idx * size, (batch_idx + 1) * size)))
         )
-        noise = torch.randn(size, *self.backbone.latent_shape(batch["image"]))
+        noise = torch.randn(size, *self._backbone[0].latent_shape(batch["image"]))
         for name, own in (("val/loss", tokens), ("val/loss_without_tokens", torch.zeros_like(tokens))):
             loss = self._loss(batch["image"], [""] * size, own, levels, noise)
             self.log(name, loss, prog_bar=True, batch_size=size, sync_dist=True)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave out what is frozen: it lies where it was read from, and may be gigabytes."""
-        frozen = ("backbone.", "network.")
-        weights = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: own for name, own in weights.items() if not name.startswith(frozen)}
 
     def export(self, folder: Path) -> None:
         """Write ``prior_adapter``."""
@@ -113,11 +110,11 @@ class PriorAdapterTraining(Training):
     @torch.no_grad()
     def _embed(self, images: Tensor, generators: Generators) -> Tensor:
         degraded, _ = self._damaged(self.degradation, images, generators)
-        content, _ = self.network(degraded)
+        content, _ = self._da_clip[0].to(degraded.device)(degraded)
         return content
 
     def _loss(self, images: Tensor, captions: Sequence[str], tokens: Tensor, levels: Tensor, noise: Tensor) -> Tensor:
-        backbone = self.backbone
+        backbone = self._backbone[0].to(images.device)
         with torch.no_grad():
             latents = backbone.encode(images)
             noise = noise.to(latents)

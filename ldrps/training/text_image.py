@@ -11,7 +11,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextModelWithProjection, CLI
 
 from ldrps.training.base import Training
 from ldrps.training.contrastive import caption_loss, caption_numbers
-from ldrps.training.tokenizer import tokenize, train_tokenizer
+from ldrps.training.tokenizer import made_of_merges, merges_of, tokenize, train_tokenizer
 
 
 class TextImageTraining(Training):
@@ -33,6 +33,8 @@ class TextImageTraining(Training):
         export_dir: Pipeline folder that receives ``text_encoder``, ``image_encoder`` and ``tokenizer``; None exports
             nothing.
     """
+
+    exports_with_photos = True
 
     def __init__(
         self,
@@ -96,6 +98,15 @@ class TextImageTraining(Training):
         hits = [captions[row] == captions[column] for row, column in enumerate(best)]
         self.log("val/retrieval", sum(hits) / len(hits), prog_bar=True, batch_size=len(hits), sync_dist=True)
         self.log("val/chance", 1 / len(set(captions)), batch_size=len(hits), sync_dist=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the vocabulary: learnt again from other captions, it would give the weights other words."""
+        checkpoint["merges"] = merges_of(self.tokenizer.backend_tokenizer)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the vocabulary of the weights; checkpoints of earlier versions hold none."""
+        if "merges" in checkpoint:
+            self.tokenizer = made_of_merges(checkpoint["merges"], self.max_length)
 
     def export(self, folder: Path) -> None:
         """Write both towers with their projections, and the tokenizer, where pipelines look for them."""

@@ -33,17 +33,25 @@ def train_tokenizer(captions: Iterable[str], vocab_size: int = 2048, max_length:
     # CLIP splits words, digits and runs of punctuation before it merges bytes; the learner must split alike.
     words = pre_tokenizers.Split(Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), "removed", True)
     learner.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    symbols = [*alphabet, *(f"{symbol}</w>" for symbol in alphabet)]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size - len(symbols) - 2, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=vocab_size - len(byte_symbols()) - 2, end_of_word_suffix="</w>", show_progress=False
     )
     learner.train_from_iterator(captions, trainer)
 
-    merges = [tuple(merge) for merge in _merges(learner)]
-    tokens = [*symbols, *dict.fromkeys("".join(merge) for merge in merges), START, END]
+    return made_of_merges(merges_of(learner), max_length)
+
+
+def made_of_merges(merges: Sequence[Sequence[str]], max_length: int) -> CLIPTokenizer:
+    """A CLIP tokenizer whose vocabulary is the byte symbols, what merges make of them, and the two marks.
+
+    Args:
+        merges: Pairs of tokens that become one, in order.
+        max_length: Longest caption in tokens, marks included.
+    """
+    pairs = [tuple(merge) for merge in merges]
+    tokens = [*byte_symbols(), *dict.fromkeys("".join(pair) for pair in pairs), START, END]
     vocab = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length)  # type: ignore[arg-type]
+    return CLIPTokenizer(vocab=vocab, merges=pairs, model_max_length=max_length)  # type: ignore[arg-type]
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str], device: torch.device) -> Tensor:
@@ -58,6 +66,13 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str], device: torch.de
     return tokens.input_ids.to(device)
 
 
-def _merges(learner: Tokenizer) -> list[list[str]]:
-    merges = json.loads(learner.to_str())["model"]["merges"]
+def byte_symbols() -> list[str]:
+    """The tokens of single bytes, inside words and at their ends."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    return [*alphabet, *(f"{symbol}</w>" for symbol in alphabet)]
+
+
+def merges_of(tokenizer: Tokenizer) -> list[list[str]]:
+    """Pairs of tokens that become one, in order."""
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
     return [merge.split(" ") if isinstance(merge, str) else merge for merge in merges]

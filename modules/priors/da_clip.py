@@ -73,9 +73,12 @@ class DACLIP(Prior):
         self.tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer")
         config = self.network.config
         self.words: list[str] = config.words
-        self.register_buffer("caption_embeddings", self._embed(captions))
+        # Fingerprints of weights take the texts: the last bits of their embeddings differ from CPU to CPU.
+        texts = "\n".join([*captions, config.word_template, *self.words])
+        self.register_buffer("texts", torch.frombuffer(bytearray(texts.encode()), dtype=torch.uint8))
+        self.register_buffer("caption_embeddings", self._embed(captions), persistent=False)
         words = [config.word_template.format(word) for word in self.words]
-        self.register_buffer("word_embeddings", self._embed(words))
+        self.register_buffer("word_embeddings", self._embed(words), persistent=False)
         self.captions = captions
 
     @torch.no_grad()

@@ -1,12 +1,14 @@
 """DA-CLIP as a network and as a prior."""
 
 import json
+import shutil
 
 import pytest
 import torch
 import torch.nn.functional as F
 from transformers import CLIPModel
 
+from ldrps.methods.restorer import hash_weights
 from modules.networks.da_clip import DACLIPModel, load_da_clip
 from modules.networks.prior_adapter import PriorAdapter
 from modules.priors.da_clip import DACLIP
@@ -98,6 +100,27 @@ def test_the_nearest_caption_and_the_likeliest_words_are_said(told_folder, tmp_p
     quiet = DACLIP(vocabulary=str(vocabulary), names_damage=False)
     quiet.load(told_folder)
     assert quiet(pictures, [None] * 4).negative_prompts == [""] * 4
+
+
+def test_the_fingerprint_is_of_the_texts_not_of_what_a_cpu_computes_of_them(told_folder, tmp_path):
+    vocabulary = tmp_path / "mine.txt"
+
+    def loaded(captions, words=("clean", "noise", "haze")):
+        vocabulary.write_text(captions, encoding="utf-8")
+        shutil.copytree(told_folder / "da_clip", tmp_path / "da_clip", dirs_exist_ok=True)
+        config = json.loads((told_folder / "da_clip" / "config.json").read_text())
+        (tmp_path / "da_clip" / "config.json").write_text(json.dumps(config | {"words": words}))
+        prior = DACLIP(str(tmp_path / "da_clip"), str(vocabulary))
+        prior.load()
+        return prior
+
+    first, other = loaded("a cat\na rocket"), loaded("a cat\na rocket")
+    # Another type of CPU adds in another order.
+    other.caption_embeddings += 1e-7
+    other.word_embeddings += 1e-7
+    assert hash_weights(first) == hash_weights(other)
+    others = [loaded("a cat\na dog"), loaded("a cat"), loaded("a cat\na rocket", ("clean", "noise", "fog"))]
+    assert len({hash_weights(prior) for prior in (first, *others)}) == 4
 
 
 def test_a_vocabulary_that_is_missing_or_empty_is_one_sentence(told_folder, tmp_path):

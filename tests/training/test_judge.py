@@ -5,9 +5,13 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from safetensors.torch import load_file, save_file
 
 from degradations.light.low_light import LowLight
 from degradations.pipeline import Maybe
+from ldrps.data.photos import PhotoData
 from ldrps.data.shipped import PACKAGE
 from ldrps.training.judge import BEST_DB, JudgeTraining
 from modules.alignment.identity import Identity
@@ -15,7 +19,7 @@ from modules.alignment.tone_curve import ToneCurve
 from modules.networks.first_guess import FirstGuess
 from modules.networks.judge import Judge
 from tests.builders import generators
-from tests.training.recipe import fit
+from tests.training.recipe import fit, photos
 
 MINI = PACKAGE / "pretrained" / "mini"
 
@@ -79,6 +83,62 @@ def test_the_latest_batches_are_remembered_on_the_cpu(training, pictures):
     for kept, features in zip(made.memory, seen[2:], strict=True):
         assert torch.equal(kept.features, features)
         assert {values.device.type for values in kept} == {"cpu"}
+
+
+def losses_of(folder, max_steps, checkpoint=None):
+    """Train on 12 photos, two a step, and return the losses by step; every step leaves a checkpoint."""
+    torch.manual_seed(0)
+    made = JudgeTraining(
+        LowLight((0, 3), (1, 1)), [Identity(), KnownDarkness()], str(MINI / "first_guess"), num_kept=4, warmup_steps=0
+    )
+    data = PhotoData([str(folder / "photos")], crop_size_px=32, batch_size=2, num_held_out=2)
+    checkpoints = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
+    losses = {}
+
+    class Losses(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            losses[trainer.global_step] = outputs["loss"].item()
+
+    trainer = Trainer(
+        accelerator="cpu", max_steps=max_steps, logger=False, callbacks=[checkpoints, Losses()],
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, use_distributed_sampler=False,
+    )  # fmt: skip
+    trainer.fit(made, data, ckpt_path=checkpoint)
+    return losses
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:Checkpoint directory")
+def test_a_resumed_training_goes_on_with_the_losses_it_would_have_had(tmp_path, monkeypatch):
+    # Dropout draws from torch's own random numbers, which nobody keeps.
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, values: values)
+    photos(tmp_path / "photos", 32)
+    whole = losses_of(tmp_path, 8)
+    resumed = losses_of(tmp_path, 8, tmp_path / "step=6.ckpt")
+    assert resumed == {step: whole[step] for step in (7, 8)}
+    assert len(torch.load(tmp_path / "step=6.ckpt", weights_only=True)["memory"]) == 4
+
+
+def test_examples_of_other_candidates_are_not_learnt_from(training):
+    examples = training._examples(torch.rand(1, 3, 32, 32), generators(0))
+    fewer = (examples.features[:, :2], examples.decibels[:, :2], examples.ordinary)
+    made = JudgeTraining(training.degradation, training.candidates, training.first_guess)
+    made.on_load_checkpoint({"memory": [fewer, tuple(examples)]})
+    assert [kept.decibels.shape[1] for kept in made.memory] == [3]
+    made.on_load_checkpoint({})
+    assert not made.memory
+
+
+def test_a_first_guess_that_is_missing_or_incomplete_is_one_sentence_and_no_hub_is_asked(tmp_path):
+    made = JudgeTraining(LowLight((2, 2), (1, 1)), [Identity()], str(tmp_path / "none"))
+    with pytest.raises(ValueError, match=r"none' of the first guess cannot be read .* train/first_guess"):
+        made.configure_model()
+    made.first_guess = str(shutil.copytree(MINI / "first_guess", tmp_path / "cut"))
+    [file] = (tmp_path / "cut").glob("*.safetensors")
+    weights = load_file(file)
+    weights.pop(sorted(weights)[0])
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(ValueError, match="1 weights are missing"):
+        made.configure_model()
 
 
 def test_to_keep_nothing_is_refused():

@@ -11,12 +11,13 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from skimage import data as skimage_data
-from transformers import CLIPTextModelWithProjection, CLIPVisionModelWithProjection
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
 from ldrps.data.photos import PhotoData
 from ldrps.training.denoiser import DenoiserTraining, draw_timesteps, linear_x0, stable_diffusion_schedule
+from ldrps.training.text_image import TextImageTraining
 from ldrps.training.tokenizer import train_tokenizer
 from modules.backbones.loading import package_folder
 from modules.backbones.stable_diffusion import StableDiffusion
@@ -101,6 +102,62 @@ def test_a_training_can_be_resumed(shard, tmp_path):
     fit("autoencoder", shard, tmp_path, "--model.channels", "8", "--trainer.max_steps", "5", "--ckpt_path", str(last))
     newest = max((tmp_path / "logs").rglob("last*.ckpt"), key=lambda path: path.stat().st_mtime)
     assert torch.load(newest, weights_only=True)["global_step"] == 5
+
+
+def checkpoints_of(preset, shard, folder, *more):
+    """Fit, and return the checkpoint of the last step."""
+    fit(preset, shard, folder, *more, "--trainer.callbacks.init_args.every_n_train_steps=1")
+    (last,) = (folder / "logs").rglob("last.ckpt")
+    return last
+
+
+def weights_in(folder):
+    return {file.relative_to(folder): load_file(file) for file in sorted(folder.rglob("*.safetensors"))}
+
+
+SMALL = {
+    "autoencoder": ["--model.channels", "8"],
+    "text_image": ["--model.hidden_size", "16", "--model.num_layers", "1", "--model.vocab_size", "560"],
+}
+
+
+@pytest.mark.parametrize("preset", SMALL)
+def test_what_depends_on_photos_is_exported_from_a_checkpoint_as_at_the_end(shard, tmp_path, preset):
+    last = checkpoints_of(preset, shard, tmp_path, *SMALL[preset])
+    assert main(["export", str(last), "--output", str(tmp_path / "early")]) == 0
+    torch.testing.assert_close(weights_in(tmp_path / "early"), weights_in(tmp_path / "mini"), rtol=0, atol=0)
+    for name in ("vae/config.json", "tokenizer/tokenizer.json"):
+        assert (tmp_path / "early" / name).exists() == (tmp_path / "mini" / name).exists()
+    if preset == "autoencoder":
+        configs = [json.loads((tmp_path / name / "vae" / "config.json").read_text()) for name in ("early", "mini")]
+        assert configs[0]["scaling_factor"] == configs[1]["scaling_factor"] != 1
+
+
+def test_a_text_image_model_keeps_its_vocabulary_where_captions_have_changed(shard, tmp_path):
+    last = checkpoints_of("text_image", shard, tmp_path, *SMALL["text_image"])
+    training = TextImageTraining(hidden_size=16, num_layers=1, vocab_size=560)
+    training.tokenizer = train_tokenizer(["quite other words"] * 3, 560)
+    training.on_load_checkpoint(torch.load(last, weights_only=True))
+    exported = CLIPTokenizer.from_pretrained(tmp_path / "mini" / "tokenizer")
+    caption = "a photo of an astronaut, 42"
+    assert training.tokenizer(caption).input_ids == exported(caption).input_ids
+    assert training.tokenizer.model_max_length == exported.model_max_length
+
+
+def test_checkpoints_of_the_adapter_hold_the_adapter_alone_and_can_be_resumed_and_exported(
+    shard, told_folder, tmp_path
+):
+    settings = ["--model.backbone.path", str(told_folder)]
+    settings += ["--model.degradation", '{"class_path": "degradations.noise.gaussian_noise.GaussianNoise"}']
+    last = checkpoints_of("prior_adapter", shard, tmp_path, *settings)
+    checkpoint = torch.load(last, weights_only=True)
+    for kind in ("state_dict", "current_model_state"):
+        assert {name.split(".")[0] for name in checkpoint[kind]} == {"adapter"}
+    assert main(["export", str(last), "--output", str(tmp_path / "early")]) == 0
+    torch.testing.assert_close(weights_in(tmp_path / "early"), weights_in(tmp_path / "mini"), rtol=0, atol=0)
+    fit("prior_adapter", shard, tmp_path, *settings, "--trainer.max_steps", "5", "--ckpt_path", str(last))
+    (early,), (again,) = (weights_in(tmp_path / name).values() for name in ("early", "mini"))
+    assert any(not torch.equal(early[name], again[name]) for name in early)
 
 
 def test_shards_and_folders_hold_the_same_photos(shard, tmp_path):
