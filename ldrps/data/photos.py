@@ -119,7 +119,7 @@ class PhotoData(LightningDataModule):
         sources: Shards (``.tar``), folders of images, and lists of them (``.csv``, ``.jsonl``).
         crop_size_px: Side of the square crops.
         batch_size: Crops per step and device.
-        num_held_out: Photos kept out of training, every so manieth; at most half of them.
+        num_held_out: Photos kept out of training, one in so many; about half of them at most.
         num_workers: Loader processes per device; 0 suits a machine with few cores.
         only_captioned: Leave out photos without a caption (for text-image training).
         seed: Seed of order and crops. They depend on nothing else, so that an interrupted training goes on with the
@@ -152,7 +152,7 @@ class PhotoData(LightningDataModule):
         """Index the sources and split them."""
         training = Photos(self.sources, self.crop_size_px, kept_gib=self.kept_gib)
         held_out = Photos(self.sources, self.crop_size_px, is_training=False)
-        # Every so manieth of all photos: what is held out with captions is held out without them, too.
+        # One in so many of all photos: what is held out with captions is held out without them, too.
         stride = max(2, len(training) // max(1, self.num_held_out))
         chosen = set(range(0, len(training), stride)[: self.num_held_out])
         kept = [index for index, record in enumerate(training.records) if record.captions or not self.only_captioned]

@@ -3,9 +3,11 @@
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skimage
@@ -15,6 +17,11 @@ from ldrps.data.image_files import read_picture
 from ldrps.methods.ld_rps.ld_rps import LDRPS
 from ldrps.methods.peak_memory import PeakMemory, free_bytes
 from ldrps.methods.restorer import Restorer
+from modules.alignment.masked import Masked
+from modules.priors.base import Prior
+from modules.priors.null import Null
+from modules.priors.prompt_file import PromptFile
+from modules.priors.text import Text
 from modules.safe_files import complete_or_absent
 from modules.windows import WindowSettings
 
@@ -35,6 +42,8 @@ BYTES_PER_PIXEL_KEPT = 100
 
 KEPT_MEASUREMENTS = 50
 
+TOO_LITTLE = "too little to measure the time first"
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -45,12 +54,14 @@ class Measurement:
         seconds: Time of it.
         peak_bytes: Largest memory of the process meanwhile.
         batch_size: Images that were restored together.
+        without: Names of priors that were not asked, so that their time is not counted.
     """
 
     pixels: int
     seconds: float
     peak_bytes: int
     batch_size: int = 1
+    without: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,8 @@ class Forecast:
         device: Where it runs.
         window_px: Side of the windows in which pictures that are larger are restored; None if they are not cut.
         batch_size: Images restored together.
+        without: Names of priors whose time is not counted, or not always.
+        trouble: Why nothing could be measured; empty if nobody tried, or it could.
     """
 
     num_images: int
@@ -76,6 +89,8 @@ class Forecast:
     device: str
     window_px: int | None
     batch_size: int
+    without: str = ""
+    trouble: str = ""
 
     def sentence(self) -> str:
         """The forecast in one line.
@@ -88,12 +103,15 @@ class Forecast:
             f"{self.num_images} picture{'' if self.num_images == 1 else 's'} of {self.pixels / 1e6:.1f} megapixels"
         )
         if self.seconds is None or self.peak_bytes is None:
-            return f"{subject} on {self.device}: too little to measure the time first"
+            why = f"the time could not be measured ({self.trouble})" if self.trouble else TOO_LITTLE
+            return f"{subject} on {self.device}: {why}"
         memory = f"{self.peak_bytes / 2**30:.1f} of {self.free_bytes / 2**30:.1f} GiB of memory"
         if self.peak_bytes > self.free_bytes:
             memory += ", which is MORE than there is: make pictures, windows or batches smaller"
         windows = "" if self.window_px is None else f", windows of {self.window_px} px"
         time_ = f"about {duration(self.seconds)} on {self.device}"
+        if self.without:
+            time_ += f" (measured without the prior {self.without})"
         return f"{subject}: {time_}, {memory}{windows}, batch {self.batch_size}"
 
 
@@ -177,11 +195,16 @@ def plan(
         '1 picture of 0.0 megapixels on cpu: too little to measure the time first'
     """
     pixels = [working_pixels(restorer, *size) for size in sizes]
+    trouble = ""
     if pixels and not speeds.reach(max(pixels)):
         # Photos are not measured at a size that is larger than their own.
         probes = [side for side in PROBE_SIDES_PX if side**2 <= max(pixels)] or [PROBE_SIDES_PX[0]]
         if always_measure or sum(pixels) * steps_left_out(restorer) > 2 * sum(side**2 for side in probes):
-            measure(restorer, speeds, probes)
+            try:
+                measure(restorer, speeds, probes)
+            except (ValueError, OSError, RuntimeError) as error:
+                # What is measured is not what the user wants restored: whether that works is told when its turn comes.
+                trouble = " ".join(str(error).split())
     side = window_px(restorer)
     seconds = peak = None
     if speeds.known and pixels:
@@ -190,7 +213,10 @@ def plan(
         peak = round(speeds.peak_bytes(max(pixels) * batch_size, window))
     total = sum(width * height for width, height in sizes)
     device = restorer.device
-    return Forecast(len(sizes), total, seconds, peak, free_bytes(device), str(device), side, batch_size)
+    without = ", ".join(sorted({one.without for one in speeds.known} - {""}))
+    return Forecast(
+        len(sizes), total, seconds, peak, free_bytes(device), str(device), side, batch_size, without, trouble
+    )
 
 
 def steps_left_out(restorer: Restorer) -> float:
@@ -207,15 +233,58 @@ def measure(restorer: Restorer, speeds: Speeds, sides_px: Sequence[int] = PROBE_
         restorer: The method.
         speeds: Where it is kept.
         sides_px: Sides of the pictures.
+
+    Raises:
+        ValueError: If the method refuses the pictures.
     """
     photo = read_picture(Path(skimage.__file__).parent / "data" / "chelsea.png").image
-    for side in sides_px:
-        image = photo[None, :, 16 : 16 + side, 90 : 90 + side].to(restorer.device)
-        with PeakMemory(restorer.device) as memory:
-            seconds = seconds_of(restorer, image)
-        speeds.add(Measurement(side**2, seconds, memory.peak_bytes))
-        if seconds > ENOUGH_SECONDS:
-            return
+    with for_any_picture(restorer) as unasked:
+        for side in sides_px:
+            image = photo[None, :, 16 : 16 + side, 90 : 90 + side].to(restorer.device)
+            with PeakMemory(restorer.device) as memory:
+                seconds = seconds_of(restorer, image)
+            speeds.add(Measurement(side**2, seconds, memory.peak_bytes, without=", ".join(unasked)))
+            if seconds > ENOUGH_SECONDS:
+                return
+
+
+@contextmanager
+def for_any_picture(restorer: Restorer) -> Iterator[list[str]]:
+    """Set aside what belongs to the user's own photos: text files, masks, and models and servers that are asked.
+
+    Yields:
+        Names of the priors whose time is missing from what is measured meanwhile.
+    """
+    parts = dict(restorer.named_modules(remove_duplicate=False))
+    changed: list[tuple[torch.nn.Module, str, Any]] = []
+    unasked: set[str] = set()
+    try:
+        for path, part in parts.items():
+            parent, _, name = path.rpartition(".")
+            if isinstance(part, Masked):
+                changed.append((part, "mask_file", part.mask_file))
+                part.mask_file = None
+            elif isinstance(part, Prior) and (other := stand_in(part)) is not part:
+                changed.append((parts[parent], name, part))
+                setattr(parts[parent], name, other)
+                # To read a text file takes no time.
+                unasked |= set() if isinstance(part, PromptFile) else {type(part).__name__}
+        yield sorted(unasked)
+    finally:
+        for owner, name, value in reversed(changed):
+            setattr(owner, name, value)
+
+
+def stand_in(prior: Prior) -> Prior:
+    """The prior itself if it looks at pixels alone, on this machine; else a text, which makes as much guided work."""
+    if isinstance(prior, Null | Text):
+        return prior
+    # Imported here: most methods need none of their libraries.
+    from modules.priors.auto import Auto
+    from modules.priors.da_clip import DACLIP
+    from modules.priors.da_clip_adapter import DACLIPAdapter
+
+    return prior if isinstance(prior, Auto | DACLIP | DACLIPAdapter) else Text("a photo")
 
 
 def seconds_of(restorer: Restorer, images: torch.Tensor, counts: tuple[int, int] = FEW_STEPS) -> float:

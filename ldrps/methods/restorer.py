@@ -148,23 +148,27 @@ class Restorer(LightningModule, ABC):
         Raises:
             ValueError: If the picture cannot be read or restored.
         """
-        self.load()
-        # Weights that were read just now lie on the CPU; to move what is in place takes as long as a tenth of `fast`.
-        if any(parameter.device != self.device for parameter in self.parameters()):
-            self.to(self.device)
-        sample = as_sample(picture)
-        restored = self._restore_stacked([sample])[0]
-        return to_pil(restored, sample.alpha)
+        # The method learns while it restores, and weights that are read in inference mode can never be learnt through.
+        with torch.inference_mode(False):
+            self.load()
+            # Weights that were read just now lie on the CPU; to move what is in place takes a tenth as long as `fast`.
+            if any(parameter.device != self.device for parameter in self.parameters()):
+                self.to(self.device)
+            sample = as_sample(picture)
+            restored = self._restore_stacked([sample])[0]
+            return to_pil(restored, sample.alpha)
 
     def setup(self, stage: str) -> None:
         """Read weights before Lightning moves the module to its device.
 
         Raises:
-            ValueError: If weights are missing, or the Trainer would narrow all of the method.
+            ValueError: If weights are missing, or the Trainer would narrow or widen all of the method.
         """
-        if str(self.trainer.precision).endswith("-true") and not str(self.trainer.precision).startswith(("32", "64")):
+        precision = str(self.trainer.precision)
+        if precision.endswith("-true") and not precision.startswith("32"):
+            change = "widen" if precision.startswith("64") else "narrow"
             raise ValueError(
-                f"trainer.precision={self.trainer.precision} would narrow what is learnt and compared too: use "
+                f"trainer.precision={precision} would {change} what is learnt and compared too: use 32-true, "
                 "bf16-mixed or 16-mixed, and backbone.dtype for weights that take half the memory"
             )
         self.load()

@@ -11,6 +11,12 @@ from torch import Tensor
 from modules.backbones.base import NUM_TIMESTEPS
 from modules.backbones.noise_path import Level, NoisePath, num_skipped
 
+FITTING = "DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler or UniPCMultistepScheduler"
+"""What is told to somebody whose scheduler is none."""
+
+PROBE_STEPS = 4
+"""So many steps are asked for to see whether a scheduler takes as many."""
+
 
 class VariancePreserving(NoisePath):
     """A diffusers scheduler that works on variance-preserving latents; prediction type and step rule are its own.
@@ -20,7 +26,8 @@ class VariancePreserving(NoisePath):
             defaults, the x0 prediction not clipped.
 
     Raises:
-        ValueError: If the scheduler scales latents in another way, or its prediction type is unknown.
+        ValueError: If the scheduler scales latents in another way, takes more steps than asked, or its prediction
+            type is unknown.
 
     References:
         Song et al. 2021, Denoising Diffusion Implicit Models, Eq. 9; Salimans and Ho 2022, Appendix D (velocity).
@@ -30,8 +37,14 @@ class VariancePreserving(NoisePath):
         scheduler = DDIMScheduler(clip_sample=False) if scheduler is None else scheduler
         if not hasattr(scheduler, "alphas_cumprod") or hasattr(scheduler, "is_scale_input_called"):
             raise ValueError(
-                f"scheduler {type(scheduler).__name__} does not work on variance-preserving latents: "
-                "use DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler or UniPCMultistepScheduler"
+                f"scheduler {type(scheduler).__name__} does not work on variance-preserving latents: use {FITTING}"
+            )
+        count = min(PROBE_STEPS, scheduler.config.num_train_timesteps)
+        scheduler.set_timesteps(count)
+        if len(scheduler.timesteps) != count:
+            raise ValueError(
+                f"scheduler {type(scheduler).__name__} takes {len(scheduler.timesteps)} steps where {count} are asked "
+                f"for: use {FITTING}"
             )
         if scheduler.config.prediction_type not in ("epsilon", "v_prediction", "sample"):
             raise ValueError(
@@ -49,8 +62,17 @@ class VariancePreserving(NoisePath):
         return Level(alpha_cumprod**0.5, (1 - alpha_cumprod) ** 0.5, index)
 
     def begin(self, num_inference_steps: int, strength: float) -> list[float]:
-        """See `NoisePath.begin`."""
+        """See `NoisePath.begin`.
+
+        Raises:
+            ValueError: If the scheduler rounds to another number of steps, as `trailing` does with 61 of 1000.
+        """
         self.scheduler.set_timesteps(num_inference_steps)
+        if (taken := len(self.scheduler.timesteps)) != num_inference_steps:
+            raise ValueError(
+                f"num_inference_steps={num_inference_steps} becomes {taken} steps of {type(self.scheduler).__name__} "
+                f"with timestep_spacing {self.scheduler.config.get('timestep_spacing')}: ask for another number"
+            )
         first = num_skipped(num_inference_steps, strength) * getattr(self.scheduler, "order", 1)
         if first and hasattr(self.scheduler, "set_begin_index"):
             self.scheduler.set_begin_index(first)

@@ -1,8 +1,19 @@
 """Forecasts follow what was measured."""
 
+import pytest
+from PIL import Image
+
+from ldrps.methods.auto.auto import Auto
 from ldrps.methods.baselines.gain import Gain
-from ldrps.methods.forecast import BYTES_PER_PIXEL_KEPT, Measurement, Speeds, plan, seconds_of
+from ldrps.methods.forecast import BYTES_PER_PIXEL_KEPT, Measurement, Speeds, for_any_picture, plan, seconds_of
 from ldrps.methods.ld_rps.sampling import SamplingSettings
+from modules.alignment.masked import Masked
+from modules.priors.auto import Auto as AutoPrior
+from modules.priors.da_clip import DACLIP
+from modules.priors.endpoint import Endpoint
+from modules.priors.null import Null
+from modules.priors.prompt_file import PromptFile
+from modules.priors.text import Text
 from tests.builders import make_restorer
 
 GIB = 2**30
@@ -69,3 +80,60 @@ def test_a_small_photo_is_measured_where_it_takes_many_steps_or_somebody_asks(mi
 def test_memory_that_is_not_there_is_said():
     store = speeds((10**6, 1.0, 10**15))
     assert "MORE than there is" in plan(Gain(), [(1000, 1000)], store).sentence()
+
+
+@pytest.fixture
+def masked(tmp_path):
+    """Damage with a mask of a size that no picture has which is measured."""
+    Image.new("L", (150, 160)).save(tmp_path / "mask.png")
+    return Masked(mask_file=str(tmp_path / "mask.png"))
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_what_belongs_to_a_photo_is_not_needed_to_measure(micro_folder, masked, is_inside):
+    prior = PromptFile()
+    method = make_restorer(micro_folder, prior=prior, alignment=masked, sampling=SamplingSettings(2, num_refinements=0))
+    restorer = Auto({"only": method}, [], "only") if is_inside else method
+    forecast = plan(restorer, [(150, 160)], Speeds(), always_measure=True)
+    assert forecast.seconds is not None
+    assert "without" not in forecast.sentence()
+    assert method.prior is prior
+    assert masked.mask_file is not None
+
+
+def test_a_server_is_not_asked_about_pictures_that_are_nobody_s(micro_folder, tmp_path):
+    # Nobody listens on this port.
+    prior = Endpoint("http://127.0.0.1:9/v1", cache_dir="", num_retries=0)
+    restorer = make_restorer(micro_folder, prior=prior, sampling=SamplingSettings(2, num_refinements=0))
+    file = tmp_path / "speeds.json"
+    for _ in range(2):
+        sentence = plan(restorer, [(150, 160)], Speeds(file), always_measure=True).sentence()
+        assert " on cpu (measured without the prior Endpoint), " in sentence
+
+
+def test_text_is_measured_in_place_of_what_may_ask_or_read_only(micro_folder):
+    restorer = make_restorer(micro_folder)
+    for prior in (Null(), Text("a cat"), AutoPrior(), DACLIP()):
+        restorer.prior = prior
+        with for_any_picture(restorer) as unasked:
+            assert restorer.prior is prior
+            assert unasked == []
+    for prior in (PromptFile(), Endpoint()):
+        restorer.prior = prior
+        with for_any_picture(restorer):
+            assert isinstance(restorer.prior, Text)
+
+
+def test_a_method_that_refuses_to_be_measured_is_told_and_left_as_it_was(micro_folder, masked, monkeypatch):
+    def refuse(restorer, images):
+        raise ValueError("pictures of 128 pixels\nare beneath me")
+
+    monkeypatch.setattr("ldrps.methods.forecast.timed", refuse)
+    prior = PromptFile()
+    restorer = make_restorer(micro_folder, prior=prior, alignment=masked)
+    sentence = plan(restorer, [(4000, 3000)], Speeds()).sentence()
+    assert sentence == (
+        "1 picture of 12.0 megapixels on cpu: the time could not be measured (pictures of 128 pixels are beneath me)"
+    )
+    assert restorer.prior is prior
+    assert masked.mask_file is not None

@@ -104,7 +104,7 @@ def test_any_kind_is_read_as_it_is_for_restoration(tmp_path, photo, name):
         (1, 1, [0]),
     ],
 )
-def test_every_so_manieth_photo_is_held_out_and_all_others_are_trained_on(tmp_path, count, num_held_out, expected):
+def test_one_photo_in_so_many_is_held_out_and_all_others_are_trained_on(tmp_path, count, num_held_out, expected):
     for number in range(count):
         Image.new("RGB", (2, 2)).save(tmp_path / f"{number:02}.png")
     data = PhotoData([str(tmp_path)], crop_size_px=2, num_held_out=num_held_out)
