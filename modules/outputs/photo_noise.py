@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modules.blocks import blocking_level
 from modules.noise_level import noise_coefficients, noise_level, robust_deviation
-from modules.outputs.blocking_level import blocking_level
 
 WHITE, COLOURED = 1.2, 1.5
 """Factor from the finest scale to the next up to which noise is taken for white, and from which on it is not."""

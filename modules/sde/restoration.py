@@ -26,6 +26,8 @@ class Restoration(nn.Module):
         da_clip: DA-CLIP folder; None takes ``da_clip`` in the weights' folder or beside it.
         has_embeddings: Whether a network that takes DA-CLIP's embeddings is told them.
         num_views: Over how many of the eight flips and turns of the image the network's predictions are averaged.
+        aligns_blocks: Whether an image that was cut after it was coded as JPEG is moved, for the network's eyes, to
+            where its blocks lie as they did in training.
 
     Raises:
         ValueError: If num_inference_steps is below 1, or num_views outside 1 to 8.
@@ -42,6 +44,7 @@ class Restoration(nn.Module):
         da_clip: str | None = None,
         has_embeddings: bool = True,
         num_views: int = 1,
+        aligns_blocks: bool = True,
     ) -> None:
         super().__init__()
         if num_inference_steps < 1:
@@ -52,6 +55,7 @@ class Restoration(nn.Module):
         self.da_clip_folder = da_clip
         self.has_embeddings = has_embeddings
         self.num_views = check_num_views(num_views)
+        self.aligns_blocks = aligns_blocks
         self.da_clip: DACLIPModel | None = None
 
     def load(self) -> None:
@@ -93,7 +97,15 @@ class Restoration(nn.Module):
         self.to(degraded)
         told = self._embed(degraded)
         restored = sample(
-            self.network, self.scheduler, degraded, told, list(generators), observe, windows, self.num_views
+            self.network,
+            self.scheduler,
+            degraded,
+            told,
+            list(generators),
+            observe,
+            windows,
+            self.num_views,
+            self.aligns_blocks,
         )
         return restored.clamp(0, 1)
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modules.blocks import BLOCK_PX, first_blocks
 from modules.fused_windows import fused
 from modules.networks.restoration_network import RestorationNetwork
 from modules.sde.mean_reverting import MeanReverting
@@ -25,6 +26,10 @@ class Embeddings(NamedTuple):
     content: Tensor | None = None
     degradation: Tensor | None = None
 
+    def of(self, rows: list[int]) -> "Embeddings":
+        """What is said of some of the images."""
+        return Embeddings(*(None if values is None else values[rows] for values in self))
+
 
 @torch.no_grad()
 def sample(
@@ -36,6 +41,7 @@ def sample(
     observe: Callable[[float, Tensor], None] = lambda timestep, x0_prediction: None,
     windows: WindowSettings = WindowSettings(side_px=None),
     num_views: int = 1,
+    aligns_blocks: bool = False,
 ) -> Tensor:
     """Lead degraded images back to clean ones.
 
@@ -49,6 +55,8 @@ def sample(
         windows: How images are cut that the network does not see at once; its predictions are fused. Noise and
             embeddings are those of the whole image.
         num_views: Over how many flips and turns of a window its predictions are averaged.
+        aligns_blocks: Whether an image is moved, for the network's eyes, to where its blocks of JPEG lie as they did in
+            training: an image that was cut after it was coded.
 
     Returns:
         The sample at timestep 0, same shape, not clipped.
@@ -57,27 +65,46 @@ def sample(
         Luo et al. 2023, Image Restoration with Mean-Reverting Stochastic Differential Equations, Algorithm 2.
     """
     images = scheduler.initial_sample(degraded, generators)
+    by_border = _by_border(degraded) if aligns_blocks else {(0, 0): list(range(len(degraded)))}
     for timestep in scheduler.timesteps:  # T, ..., 1
         timesteps = timestep.to(degraded).expand(len(degraded))
 
-        def predict(both: Tensor, timesteps: Tensor = timesteps) -> Tensor:
-            prediction: Tensor = network(*both.chunk(2, dim=1), timesteps, *embeddings)
+        def predict(both: Tensor, rows: list[int], timesteps: Tensor = timesteps) -> Tensor:
+            prediction: Tensor = network(*both.chunk(2, dim=1), timesteps[rows], *embeddings.of(rows))
             return prediction.float()
 
-        output = _in_windows(predict, torch.cat([images, degraded], dim=1), windows, num_views)
+        output = torch.empty_like(images)
+        for border, rows in by_border.items():
+            both = torch.cat([images[rows], degraded[rows]], dim=1)
+            output[rows] = _in_windows(partial(predict, rows=rows), both, border, windows, num_views)
         step = scheduler.step(output, timestep, images, degraded, generators)
         observe(float(timestep), step.pred_original_sample)
         images = step.prev_sample
     return images
 
 
-def _in_windows(predict: Callable[[Tensor], Tensor], both: Tensor, windows: WindowSettings, num_views: int) -> Tensor:
-    """What is predicted of a picture that is looked at in windows, each from several sides."""
-    height, width = both.shape[-2:]
+def _by_border(images: Tensor) -> dict[tuple[int, int], list[int]]:
+    """Numbers of images by the rows above and columns on the left with which blocks begin where they are expected."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    for number, (top, left) in enumerate((-first_blocks(images) % BLOCK_PX).tolist()):
+        rows.setdefault((top, left), []).append(number)
+    return rows
+
+
+def _in_windows(
+    predict: Callable[[Tensor], Tensor],
+    both: Tensor,
+    border: tuple[int, int],
+    windows: WindowSettings,
+    num_views: int,
+) -> Tensor:
+    """What is predicted of a picture with a border above and on the left, in windows, each seen from several sides."""
+    top, left = border
+    height, width = (length + more for length, more in zip(both.shape[-2:], border, strict=True))
     is_whole = windows.side_px is None or max(height, width) <= windows.side_px
-    if is_whole and num_views == 1:
+    if is_whole and num_views == 1 and border == (0, 0):
         return predict(both)
-    padded = F.pad(both, (0, -width % GRID_PX, 0, -height % GRID_PX), mode="replicate")
+    padded = F.pad(both, (left, -width % GRID_PX, top, -height % GRID_PX), mode="replicate")
     seen = partial(mean_of_views, predict, num_views=num_views)
     side = max(padded.shape[-2:]) if windows.side_px is None or is_whole else windows.side_px
-    return fused(seen, padded, side, windows.overlap_px, GRID_PX)[..., :height, :width]
+    return fused(seen, padded, side, windows.overlap_px, GRID_PX)[..., top:height, left:width]

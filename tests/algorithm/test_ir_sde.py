@@ -1,10 +1,13 @@
 """IR-SDE as a restorer: one image, one result; its step rules and its complaints."""
 
+import math
 import shutil
 
 import pytest
 import torch
+from skimage import data as skimage_data
 
+from degradations.coding.jpeg import JPEG
 from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
 from ldrps.methods.ir_sde.ir_sde import IRSDE
@@ -14,6 +17,7 @@ from modules.outputs.refined import Refined
 from modules.sde.folder import save_sde
 from modules.sde.mean_reverting import MeanReverting
 from modules.windows import WindowSettings
+from tests.builders import generators
 from tests.da_clip import make_da_clip
 
 
@@ -119,6 +123,28 @@ def test_windows_start_and_mirrored_photos_end_where_blocks_of_jpeg_do(folder, m
     assert {size % 16 for size in sizes} == {0}
     # First pixels of windows and last ones: these are followed by a first one, or by the border of the photo.
     assert {corner % 16 for corner in corners - {149, 202}} == {0, 15}
+
+
+def test_a_photo_that_was_cut_after_it_was_coded_gains_what_others_do():
+    photo = torch.from_numpy(skimage_data.cat()[40:208, 100:268].copy()).permute(2, 0, 1)[None].float() / 255
+    coded = JPEG((15, 15))(photo, generators(0))
+    # One as it was coded, one cut; the network sees each of them as it was coded.
+    (whole, clean), (cut, clean_cut) = (
+        (image[..., top : top + 160, left : left + 160], photo[..., top : top + 160, left : left + 160])
+        for top, left, image in ((0, 0, coded), (3, 5, coded))
+    )
+    restorer, blind = IRSDE(num_inference_steps=1), IRSDE(num_inference_steps=1, aligns_blocks=False)
+    together = restorer.restore(torch.cat([whole, cut]), [None] * 2)
+    torch.testing.assert_close(together[1:], restorer.restore(cut, [None]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(together[:1], blind.restore(whole, [None]), atol=1e-5, rtol=0)
+
+    def gain_db(restored, seen, target):
+        errors = [float((image - target).square().mean()) for image in (seen, restored)]
+        return 10 * math.log10(errors[0] / errors[1])
+
+    assert gain_db(together[:1], whole, clean) > 0.5
+    assert gain_db(together[1:], cut, clean_cut) > 0.5
+    assert gain_db(blind.restore(cut, [None]), cut, clean_cut) < 0.2
 
 
 @pytest.mark.parametrize(("change", "taken"), [(0.005, 0.0), (0.015, 0.0075), (0.03, 0.03)])

@@ -10,10 +10,10 @@ from skimage.restoration import estimate_sigma
 
 import modules.outputs
 from degradations.coding.jpeg import JPEG
+from modules.blocks import blocking_level, first_blocks
 from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.noise_level import noise_level
 from modules.outputs.base import Output
-from modules.outputs.blocking_level import blocking_level
 from modules.outputs.decoded import Decoded
 from modules.outputs.denoised import Denoised
 from modules.outputs.photo_noise import find_noise
@@ -151,6 +151,10 @@ def test_blocks_are_found_at_any_phase_and_only_where_there_are_any(photo):
     error = mean_squared(coded, brightness) ** 0.5
     assert error / 3 < level < error * 2
     assert float(blocking_level(coded[..., 3:, 5:])) == pytest.approx(level, rel=0.2)
+    for top, left in ((0, 0), (3, 5), (7, 1), (0, 4)):
+        cut = coded.expand(-1, 3, -1, -1)[..., top:, left:]
+        assert first_blocks(cut).tolist() == [[-top % 8, -left % 8]]
+    assert first_blocks(photo).tolist() == first_blocks(photo[..., :9, :]).tolist() == [[0, 0]]
     milder = JPEG((40, 40))(photo, generators(0)).mean(dim=1, keepdim=True)
     assert float(blocking_level(milder)) < level
 

@@ -27,6 +27,8 @@ class IRSDE(Restorer):
         has_embeddings: Whether a network that takes DA-CLIP's embeddings is told them.
         num_views: Over how many of the eight flips and turns of the photo the network's predictions are averaged; the
             first four are flips. Each costs as much as a step without it.
+        aligns_blocks: Whether a photo that was cut after it was coded as JPEG is moved, for the network's eyes, to
+            where its blocks lie as they did in training.
         windows: How pictures are cut that are too large for the network to see at once.
         seed: Seed of the run.
 
@@ -45,11 +47,14 @@ class IRSDE(Restorer):
         da_clip: str | None = None,
         has_embeddings: bool = True,
         num_views: int = 1,
+        aligns_blocks: bool = True,
         windows: WindowSettings = WindowSettings(),
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
-        self.restoration = Restoration(weights, num_inference_steps, step_rule, da_clip, has_embeddings, num_views)
+        self.restoration = Restoration(
+            weights, num_inference_steps, step_rule, da_clip, has_embeddings, num_views, aligns_blocks
+        )
         self.windows = windows
 
     def load(self) -> None:
