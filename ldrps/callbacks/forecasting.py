@@ -18,9 +18,10 @@ from rich.console import Console
 from ldrps.data.image_files import DEVELOP, is_raw, opened
 from ldrps.data.images import ImageData
 from ldrps.data.samples import Entry, Outcome, Sample
-from ldrps.methods.forecast import Forecast, Measurement, Speeds, duration, plan
+from ldrps.methods.forecast import Forecast, duration, plan
 from ldrps.methods.peak_memory import PeakMemory
 from ldrps.methods.restorer import Restorer
+from ldrps.methods.speeds import Measurement, Speeds
 from modules.priors.answering import user_cache
 
 NAMED_FILES = 5

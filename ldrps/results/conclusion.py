@@ -16,18 +16,12 @@ from ldrps.results.summary import (
     best_mean,
     count_images,
     main_metric,
-    mean_cell,
     methods_of,
     names_in_order,
     seconds_of,
-    short_cell,
     summarise,
-    table_of,
-    to_csv,
-    to_json_lines,
-    to_latex,
-    to_markdown,
 )
+from ldrps.results.tables import mean_cell, short_cell, table_of, to_csv, to_json_lines, to_latex, to_markdown
 from modules.safe_files import complete_or_absent
 
 MANY_SUITES = 3

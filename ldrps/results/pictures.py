@@ -12,7 +12,8 @@ from torch import Tensor
 from ldrps.data.image_files import read_picture
 from ldrps.results.contact_sheet import contact_sheet, thumbnail
 from ldrps.results.run_folder import INPUT, TARGET, Row
-from ldrps.results.summary import OVERALL, Score, digits_of, with_images
+from ldrps.results.summary import OVERALL, Score
+from ldrps.results.tables import digits_of, with_images
 from modules.pictures import to_pil
 from modules.safe_files import complete_or_absent
 

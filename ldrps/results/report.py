@@ -12,19 +12,8 @@ from PIL import Image
 
 from ldrps.results.pictures import PREVIEW_PX, Previews
 from ldrps.results.run_folder import INPUT, TARGET, Row, RunFolder
-from ldrps.results.summary import (
-    Score,
-    best_mean,
-    count_images,
-    digits_of,
-    gain_cell,
-    main_metric,
-    methods_of,
-    names_in_order,
-    seconds_of,
-    table_of,
-    with_images,
-)
+from ldrps.results.summary import Score, best_mean, count_images, main_metric, methods_of, names_in_order, seconds_of
+from ldrps.results.tables import digits_of, gain_cell, table_of, with_images
 from ldrps.results.templates import environment
 from modules.safe_files import complete_or_absent
 

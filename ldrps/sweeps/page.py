@@ -8,7 +8,7 @@ from typing import Any
 from ldrps.results.pictures import Previews, best_median_worst
 from ldrps.results.report import embedded
 from ldrps.results.run_folder import INPUT
-from ldrps.results.summary import digits_of
+from ldrps.results.tables import digits_of
 from ldrps.results.templates import environment
 from ldrps.sweeps.outcome import Entry, Outcome
 from modules.safe_files import complete_or_absent

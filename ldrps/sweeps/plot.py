@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from ldrps.results.summary import with_images
+from ldrps.results.tables import with_images
 from ldrps.sweeps.outcome import DEGRADED, Outcome
 
 

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ldrps.data.image_files import write_picture
-from ldrps.results.summary import Score, cell, escaped, gain_cell, mean_cell
+from ldrps.results.summary import Score
+from ldrps.results.tables import cell, escaped, gain_cell, mean_cell
 from ldrps.sweeps.outcome import DEGRADED, Entry, Outcome, read_outcome
 from ldrps.sweeps.page import write_page
 from ldrps.sweeps.plot import plot

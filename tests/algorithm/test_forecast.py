@@ -5,8 +5,9 @@ from PIL import Image
 
 from ldrps.methods.auto.auto import Auto
 from ldrps.methods.baselines.gain import Gain
-from ldrps.methods.forecast import BYTES_PER_PIXEL_KEPT, Measurement, Speeds, for_any_picture, plan, seconds_of
+from ldrps.methods.forecast import plan
 from ldrps.methods.ld_rps.sampling import SamplingSettings
+from ldrps.methods.speeds import BYTES_PER_PIXEL_KEPT, Measurement, Speeds, for_any_picture, seconds_of
 from modules.alignment.masked import Masked
 from modules.priors.auto import Auto as AutoPrior
 from modules.priors.da_clip import DACLIP
@@ -59,13 +60,13 @@ def test_pictures_of_many_steps_are_measured_with_few(micro_folder, pictures, mo
     sampling = SamplingSettings(num_inference_steps=400, num_refinements=1)
     restorer = make_restorer(micro_folder, sampling=sampling)
     # Half a second, and a tenth for each step.
-    monkeypatch.setattr("ldrps.methods.forecast.timed", lambda restorer, image: 0.5 + restorer.sampling.num_steps / 10)
+    monkeypatch.setattr("ldrps.methods.speeds.timed", lambda restorer, image: 0.5 + restorer.sampling.num_steps / 10)
     assert abs(seconds_of(restorer, pictures[:1]) - 60.5) < 1e-6
     assert restorer.sampling == sampling
 
 
 def test_a_small_photo_is_measured_where_it_takes_many_steps_or_somebody_asks(micro_folder, monkeypatch):
-    monkeypatch.setattr("ldrps.methods.forecast.timed", lambda restorer, image: float(restorer.sampling.num_steps))
+    monkeypatch.setattr("ldrps.methods.speeds.timed", lambda restorer, image: float(restorer.sampling.num_steps))
     few, many = (
         make_restorer(micro_folder, sampling=SamplingSettings(steps, num_refinements=0, num_samples=samples))
         for steps, samples in ((2, 1), (20, 4))
@@ -128,7 +129,7 @@ def test_a_method_that_refuses_to_be_measured_is_told_and_left_as_it_was(micro_f
     def refuse(restorer, images):
         raise ValueError("pictures of 128 pixels\nare beneath me")
 
-    monkeypatch.setattr("ldrps.methods.forecast.timed", refuse)
+    monkeypatch.setattr("ldrps.methods.speeds.timed", refuse)
     prior = PromptFile()
     restorer = make_restorer(micro_folder, prior=prior, alignment=masked)
     sentence = plan(restorer, [(4000, 3000)], Speeds()).sentence()

@@ -18,8 +18,8 @@ import torch
 
 from degradations.wild import Wild
 from ldrps.configuration.quiet import quieten
-from ldrps.methods.forecast import seconds_of
 from ldrps.methods.peak_memory import PeakMemory
+from ldrps.methods.speeds import seconds_of
 from tests.benchmarks.full_size import WORKING_SIDE_PX, load, model_folder, photo
 from tests.benchmarks.restore import markdown
 

@@ -18,8 +18,9 @@ from skimage import data as skimage_data
 from ldrps.configuration.presets import load_preset
 from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import to_tensor
-from ldrps.methods.forecast import Speeds, plan, timed
+from ldrps.methods.forecast import plan
 from ldrps.methods.peak_memory import PeakMemory
+from ldrps.methods.speeds import Speeds, timed
 from tests.benchmarks.restore import machine, markdown
 
 

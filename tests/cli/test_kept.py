@@ -13,7 +13,7 @@ from skimage import data as skimage_data
 
 from ldrps.cli import main
 from ldrps.data.photo_formats import FORMATS
-from ldrps.methods.forecast import Speeds, measure
+from ldrps.methods.speeds import Speeds, measure
 from tests.builders import make_restorer, write_header
 
 
@@ -146,9 +146,7 @@ def test_a_plan_restores_and_writes_nothing(tmp_path, micro_folder, capfd, monke
     before = sorted(tmp_path.rglob("*.png"))
     monkeypatch.chdir(tmp_path)
     measured = []
-    monkeypatch.setattr(
-        "ldrps.methods.forecast.seconds_of", lambda restorer, image: measured.append(image.shape) or 2.0
-    )
+    monkeypatch.setattr("ldrps.methods.speeds.seconds_of", lambda restorer, image: measured.append(image.shape) or 2.0)
     arguments = ["plan", str(tmp_path / "in"), "--backbone", str(micro_folder), "--device", "cpu"]
     assert main(arguments) == 0
     printed = capfd.readouterr().out

@@ -13,7 +13,8 @@ from ldrps.results.conclusion import overview
 from ldrps.results.pictures import best_median_worst
 from ldrps.results.report import gains, sortable
 from ldrps.results.run_folder import INPUT, Row, RunFolder, difference, merge_rows
-from ldrps.results.summary import OVERALL, bootstrap, count_images, seconds_of, summarise, to_csv, to_latex, to_markdown
+from ldrps.results.summary import OVERALL, bootstrap, count_images, seconds_of, summarise
+from ldrps.results.tables import to_csv, to_latex, to_markdown
 
 
 def rows_of(suite, restorer, values, **more):
