@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
@@ -26,6 +27,7 @@ from ldrps.configuration.layers import Settings, merged, read_preset
 from ldrps.configuration.presets import preset_model, read_prior
 from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.data.samples import Record
+from ldrps.data.shards import in_process_group
 from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
 
@@ -214,6 +216,7 @@ def run(
     arguments = with_priors(arguments)
     if verb in RESTORING:
         settings, arguments = hand_down(settings, arguments)
+    is_ours = not in_process_group()
     try:
         made = command_line(
             LightningModule,
@@ -236,6 +239,10 @@ def run(
             raise
         # Lightning ends the process where the user stops it.
         raise KeyboardInterrupt from error
+    finally:
+        # Lightning leaves it, and the threads of gloo abort a process that ends before them.
+        if is_ours and in_process_group():
+            torch.distributed.destroy_process_group()
     model = made.model
     return model.records if isinstance(model, Restorer) else []
 

@@ -35,9 +35,14 @@ def own_part(items: Sequence[Item], shard: str, trainer: Trainer | None) -> list
     return mine if trainer is None else mine[trainer.global_rank :: trainer.world_size]
 
 
+def in_process_group() -> bool:
+    """Whether this process talks to others of the same run."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 def gathered(items: list[Item]) -> list[Item]:
     """The items of all processes."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not in_process_group():
         return items
     parts: list[list[Item]] = [[] for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather_object(parts, items)

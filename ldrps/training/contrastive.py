@@ -9,6 +9,8 @@ import torch.distributed.nn.functional as differentiable
 import torch.nn.functional as F
 from torch import Tensor
 
+from ldrps.data.shards import in_process_group
+
 NO_CAPTION = 0
 """Number of a photo without a caption."""
 
@@ -56,7 +58,7 @@ def caption_loss(images: Tensor, texts: Tensor, captions: Tensor, logit_scale: T
 
 def everywhere(rows: Tensor) -> Tensor:
     """The rows of all processes, in their order; gradients go back to where rows came from."""
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+    if not in_process_group() or dist.get_world_size() == 1:
         return rows
     if rows.requires_grad:
         return torch.cat(differentiable.all_gather(rows))

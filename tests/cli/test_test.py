@@ -237,6 +237,15 @@ def test_a_failure_in_the_second_process_fails_the_run(clean, tmp_path):
     assert "Traceback" not in again.stderr
 
 
+def test_a_run_leaves_its_process_group_however_it_ends(run_test, clean, tmp_path):
+    # A group that is left to the end of the interpreter aborts some processes, whose code then is not ours.
+    task = ("-s", "noise_25", "--clean", clean, "--output", tmp_path / "run", *BASELINES, "--trainer.strategy", "ddp")
+    assert run_test(*task, "--trainer.devices", "1")[0] == 0
+    assert not torch.distributed.is_initialized()
+    assert run_test(*task, "--trainer.devices", "1")[0] == 2
+    assert not torch.distributed.is_initialized()
+
+
 def test_one_failing_image_is_a_row_and_the_run_goes_on(run_test, clean, tmp_path):
     config = tmp_path / "stubborn.yaml"
     config.write_text("model: {class_path: tests.builders.Stubborn}")
