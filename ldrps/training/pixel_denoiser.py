@@ -7,11 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from degradations.drawing import Generators, generators_for, normal, uniform
+from degradations.base import eight_bit
+from degradations.drawing import Generators, coins, generators_for, normal, uniform
 from ldrps.training.base import Training
 from ldrps.training.first_guess import decibels
 from modules.backbones.loading import load_earlier
 from modules.networks.pixel_denoiser import PixelDenoiser
+from modules.outputs.clipped_noise import ClippedNoise
+from modules.outputs.photo_noise import local_mean
+
+FAR = 100.0
+"""Beyond black and white by so much, nothing is cut off."""
 
 VALIDATION_SIGMAS = (15, 25, 50)
 """Standard deviations of the white noise of the held-out figures, in 8-bit levels."""
@@ -28,6 +34,8 @@ class PixelDenoiserTraining(Training):
         correlated_share: Share of photos whose noise is smoothed over neighbouring pixels, as demosaicing does.
         varying_share: Share of photos whose noise varies smoothly over the picture.
         grey_share: Share of photos whose noise is the same in all channels.
+        clipped_share: Share of photos whose noise is cut off at black and white and rounded to 8 bits, as in files; of
+            the others the network sees what lies beyond, as where damage was undone.
         level_exponent: Levels are ``max_sigma * u ** level_exponent`` with u drawn evenly from [0, 1]: at 1 they are
             drawn evenly, above it photos are the more often only a little noisy.
         widths: See `PixelDenoiser`.
@@ -53,6 +61,7 @@ class PixelDenoiserTraining(Training):
         correlated_share: float = 0.35,
         varying_share: float = 0.35,
         grey_share: float = 0.1,
+        clipped_share: float = 0.6,
         level_exponent: float = 1.0,
         widths: tuple[int, ...] = (64, 96, 96),
         num_blocks: int = 2,
@@ -68,6 +77,7 @@ class PixelDenoiserTraining(Training):
         self.correlated_share = correlated_share
         self.varying_share = varying_share
         self.grey_share = grey_share
+        self.clipped_share = clipped_share
         self.level_exponent = level_exponent
         if initial_dir is None:
             network = PixelDenoiser(widths=tuple(widths), num_blocks=num_blocks)
@@ -78,8 +88,10 @@ class PixelDenoiserTraining(Training):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Negative PSNR of the denoised photos, in bel."""
         image = batch["image"]
-        level, noise = self.draw(image, self._generators(len(image)))
-        psnr = decibels(self.network(image + level * noise, level).float(), image).mean()
+        generators = self._generators(len(image))
+        level, noise = self.draw(image, generators)
+        is_clipped = coins(self.clipped_share, generators).to(image.device)
+        psnr = decibels(self.denoised(image + level * noise, level, is_clipped), image).mean()
         self.log("train/psnr_db", psnr, prog_bar=True)
         return -psnr / 10
 
@@ -89,14 +101,33 @@ class PixelDenoiserTraining(Training):
         size = len(image)
         generators = generators_for(0, range(batch_idx * size, (batch_idx + 1) * size))
         white = normal(generators, *image.shape[1:]).to(image)
-        cases = {f"white_{sigma}": (image.new_full((size, 3, 1, 1), sigma / 255), white) for sigma in VALIDATION_SIGMAS}
-        cases["mixed"] = self.draw(image, generators)
-        for name, (level, noise) in cases.items():
-            denoised = self.network(image + level * noise, level).float().clamp(0, 1)
+        everyone, nobody = torch.ones(size, device=self.device) > 0, torch.zeros(size, device=self.device) > 0
+        cases = {}
+        for sigma in VALIDATION_SIGMAS:
+            level = image.new_full((size, 3, 1, 1), sigma / 255)
+            cases[f"white_{sigma}"], cases[f"clipped_{sigma}"] = (level, white, nobody), (level, white, everyone)
+        cases["mixed"] = (*self.draw(image, generators), nobody)
+        for name, (level, noise, is_clipped) in cases.items():
+            denoised = self.denoised(image + level * noise, level, is_clipped).clamp(0, 1)
             psnr = decibels(denoised, image).mean()
             self.log(f"val/{name}_db", psnr, prog_bar=True, batch_size=size, sync_dist=True)
-            if batch_idx == 0 and name == "white_50":
+            if batch_idx == 0 and name == "clipped_50":
                 self._save_samples(torch.stack([(image + level * noise).clamp(0, 1)[:8], denoised[:8], image[:8]]))
+
+    def denoised(self, noisy: Tensor, level: Tensor, is_clipped: Tensor) -> Tensor:
+        """Denoise photos as `modules.outputs.denoised.Denoised` does where it knows the noise.
+
+        Args:
+            noisy: Photos and noise, shape (B, 3, H, W).
+            level: Standard deviation of the noise, shape (B, 3, H, W) or broadcastable to it.
+            is_clipped: Whose noise is cut off at black and white, truth values of shape (B,).
+        """
+        is_clipped = is_clipped[:, None, None, None]
+        seen = torch.where(is_clipped, eight_bit(noisy.clamp(0, 1)), noisy)
+        # Of which nothing is cut off, black and white lie too far away to count.
+        far = torch.where(is_clipped, 0.0, FAR)
+        noise = ClippedNoise(level, -far, 1 + far)
+        return noise.undone(self.network(seen, noise.left_at(local_mean(seen))).float())
 
     def export(self, folder: Path) -> None:
         """Write ``pixel_denoiser`` in half precision."""

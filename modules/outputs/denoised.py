@@ -12,6 +12,8 @@ from modules.backbones.loading import load_frozen
 from modules.backbones.precision import Precision
 from modules.networks.pixel_denoiser import PixelDenoiser
 from modules.outputs.base import Output, Undo, UndoAt
+from modules.outputs.clipped_noise import ClippedNoise
+from modules.outputs.photo_noise import BRIGHTNESS_RADIUS_PX, local_mean
 from modules.outputs.undone_noise import Noise, UndoneNoise, in_rgb
 from modules.views import check_num_views, mean_of_views
 from modules.windows import Window
@@ -41,8 +43,9 @@ class Denoised(Output, Precision):
         Zhang et al. 2018, FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising, Sec. 3.
     """
 
-    reach_px = 84
-    """Of the embedded network: its convolutions on a half, a quarter and an eighth of the resolution."""
+    reach_px = 84 + BRIGHTNESS_RADIUS_PX
+    """Of the embedded network: its convolutions on a half, a quarter and an eighth of the resolution; and of what says
+    how bright a place is."""
 
     grid_px = 8
     """The network's coarsest pixels."""
@@ -85,7 +88,9 @@ class Denoised(Output, Precision):
         noise = self.look_at_whole(degraded, undo) if facts is None else facts
         undone = undo(degraded)
         deviation = in_rgb(noise.variance).sqrt()
-        denoised = self._denoised(undone, deviation)
+        mean = local_mean(undone)
+        noise = ClippedNoise.heard(deviation, mean, undo(torch.zeros_like(degraded)), undo(torch.ones_like(degraded)))
+        denoised = noise.undone(self._denoised(undone, noise.left_at(mean)))
         return torch.lerp(undone, denoised, (deviation / FAINT).clamp(max=1))
 
     def _denoised(self, images: Tensor, deviation: Tensor) -> Tensor:

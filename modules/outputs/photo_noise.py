@@ -111,6 +111,14 @@ def _told(blocks: list[Tensor], everywhere: list[Tensor]) -> Tensor:
     return torch.stack([*map(_quietest, blocks), *everywhere[:2]], dim=2)
 
 
+def local_mean(channels: Tensor) -> Tensor:
+    """Mean over the square of `BRIGHTNESS_RADIUS_PX` around each pixel, shape (B, C, H, W)."""
+    side = 2 * BRIGHTNESS_RADIUS_PX + 1
+    padded = F.pad(channels, [BRIGHTNESS_RADIUS_PX] * 4, mode="replicate")
+    # Rows, then columns: 34 numbers a pixel are added instead of 289.
+    return F.avg_pool2d(F.avg_pool2d(padded, (side, 1), stride=1), (1, side), stride=1)
+
+
 def _by_brightness(blocks: Tensor, brightness: Tensor) -> Tensor:
     """Factor of the noise at each pixel: light comes in quanta, tone curves are steep in the dark, white is clipped.
 
@@ -118,10 +126,7 @@ def _by_brightness(blocks: Tensor, brightness: Tensor) -> Tensor:
         blocks: Noise of each block, shape (B, C, N).
         brightness: Shape (B, 1, H, W).
     """
-    side = 2 * BRIGHTNESS_RADIUS_PX + 1
-    padded = F.pad(brightness, [BRIGHTNESS_RADIUS_PX] * 4, mode="replicate")
-    # Rows, then columns: 34 numbers a pixel are added instead of 289.
-    local = F.avg_pool2d(F.avg_pool2d(padded, (side, 1), stride=1), (1, side), stride=1)
+    local = local_mean(brightness)
     # A wavelet coefficient looks at 4 x 4 pixels.
     of_block = _blocks(F.avg_pool2d(local, 4, stride=2)).mean(dim=3)
     ranks = of_block.argsort(dim=2).argsort(dim=2) * NUM_BRIGHTNESSES // of_block.shape[2]
