@@ -16,7 +16,7 @@ class NonLocalMeans(Baseline):
         Buades et al. 2005, A non-local algorithm for image denoising; Donoho and Johnstone 1994 (the estimate).
     """
 
-    def __init__(self, strength: float = 0.8) -> None:
+    def __init__(self, strength: float = 0.7) -> None:
         super().__init__()
         self.strength = strength
 
