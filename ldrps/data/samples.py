@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -101,6 +102,10 @@ class Outcome:
     seconds: float
     restorer: str = ""
     remark: str = ""
+
+    def to(self, device: Any, **options: Any) -> "Outcome":
+        """Stay on the CPU, where its images are: Lightning moves what it collects, and copies what has no such method."""
+        return self
 
     @property
     def record(self) -> Record:
