@@ -23,8 +23,7 @@ def describe(degradation: Degradation) -> Description:
         {'class_path': 'degradations.blur.box_blur.BoxBlur', 'init_args': {'kernel_size': [5, 11]}}
     """
     kind = type(degradation)
-    names = inspect.signature(kind.__init__).parameters.keys() - {"self"}
-    settings = {name: _plain(getattr(degradation, name)) for name in sorted(names)}
+    settings = {name: _plain(getattr(degradation, name)) for name in sorted(_setting_names(kind))}
     return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": settings}
 
 
@@ -62,6 +61,12 @@ def operators() -> dict[str, type[Degradation]]:
     return dict(sorted(found.items()))
 
 
+def _setting_names(kind: type[Degradation]) -> list[str]:
+    """Arguments of a constructor by name; a class without one of its own inherits one that takes anything."""
+    parameters = inspect.signature(kind).parameters.values()
+    return [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Degradation):
         return describe(value)
@@ -78,7 +83,7 @@ def _check(description: object) -> None:
         raise ValueError(f"degradation {description['class_path']} has {unknown[0]!r}: only class_path and init_args")
     class_path = description["class_path"]
     kind = _find(class_path)
-    known = list(inspect.signature(kind.__init__).parameters)[1:]
+    known = _setting_names(kind)
     settings = description.get("init_args") or {}
     if not isinstance(settings, dict):
         raise ValueError(f"init_args of {class_path} is {settings!r}: give its settings by name")

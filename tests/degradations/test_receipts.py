@@ -10,8 +10,9 @@ import yaml
 from skimage import data as skimage_data
 from torch.utils.data import DataLoader
 
+from degradations.base import Degradation
 from degradations.dataset import DegradedDataset
-from degradations.description import describe
+from degradations.description import build, describe
 from degradations.drawing import generators_for
 from degradations.pipeline import Composition
 from degradations.receipts import checksum, degrade_with_receipt, fingerprint, read_receipt, to_json
@@ -222,3 +223,22 @@ def test_each_epoch_draws_anew_even_in_workers_that_live_on(pictures):
     expected = Wild()(pictures, generators_for(0, range(4), epoch=1))
     assert not torch.equal(first, second)
     torch.testing.assert_close(second, expected, atol=1e-6, rtol=0)
+
+
+class Halved(Degradation):
+    """Half the light, as its first author would write it: without settings."""
+
+    def sample_parameters(self, generators):
+        return {"factor": torch.full((len(generators),), 0.5)}
+
+    def degrade(self, image, parameters):
+        return image * parameters["factor"].view(-1, 1, 1, 1)
+
+
+def test_a_degradation_without_settings_has_a_receipt_and_is_told_wrong_ones(pictures):
+    degraded, receipt = degrade_with_receipt(pictures[0], Halved(), generators(0)[0])
+    assert receipt.degradation == {"class_path": f"{__name__}.Halved", "init_args": {}}
+    assert torch.equal(receipt.replay(pictures[0]), degraded)
+    for name in ("args", "strength"):
+        with pytest.raises(ValueError, match=f"Halved has no setting '{name}'"):
+            build({**receipt.degradation, "init_args": {name: 1}})
