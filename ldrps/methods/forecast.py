@@ -95,9 +95,10 @@ def plan(
         if always_measure or sum(pixels) * steps_left_out(restorer) > 2 * sum(side**2 for side in probes):
             try:
                 measure(restorer, speeds, probes)
-            except (ValueError, OSError, RuntimeError) as error:
+            except Exception as error:
                 # What is measured is not what the user wants restored: whether that works is told when its turn comes.
-                trouble = " ".join(str(error).split())
+                kind = "" if isinstance(error, ValueError | OSError | RuntimeError) else f"{type(error).__name__}: "
+                trouble = kind + " ".join(str(error).split())
     side = window_px(restorer)
     seconds = peak = None
     if speeds.known and pixels:

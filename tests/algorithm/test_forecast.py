@@ -125,16 +125,23 @@ def test_text_is_measured_in_place_of_what_may_ask_or_read_only(micro_folder):
             assert isinstance(restorer.prior, Text)
 
 
-def test_a_method_that_refuses_to_be_measured_is_told_and_left_as_it_was(micro_folder, masked, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("pictures of 128 pixels\nare beneath me"), "pictures of 128 pixels are beneath me"),
+        (KeyError(128), "KeyError: 128"),
+    ],
+)
+def test_a_method_that_refuses_to_be_measured_is_told_and_left_as_it_was(
+    micro_folder, masked, monkeypatch, error, told
+):
     def refuse(restorer, images):
-        raise ValueError("pictures of 128 pixels\nare beneath me")
+        raise error
 
     monkeypatch.setattr("ldrps.methods.speeds.timed", refuse)
     prior = PromptFile()
     restorer = make_restorer(micro_folder, prior=prior, alignment=masked)
     sentence = plan(restorer, [(4000, 3000)], Speeds()).sentence()
-    assert sentence == (
-        "1 picture of 12.0 megapixels on cpu: the time could not be measured (pictures of 128 pixels are beneath me)"
-    )
+    assert sentence == f"1 picture of 12.0 megapixels on cpu: the time could not be measured ({told})"
     assert restorer.prior is prior
     assert masked.mask_file is not None
