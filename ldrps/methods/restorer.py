@@ -272,7 +272,9 @@ class Restorer(LightningModule, ABC):
         degraded = torch.stack([sample.image for sample in samples]).to(self.device)
 
         def make() -> Tensor:
-            return self.restore(degraded, [sample.path for sample in samples], observe).cpu()
+            restored = self.restore(degraded, [sample.path for sample in samples], observe)
+            # A method that ends in a network gives what autocast made of it, such as bfloat16.
+            return restored.to("cpu", degraded.dtype)
 
         return make() if len(samples) > 1 else made_with_less(make, self.economies(degraded))
 

@@ -69,15 +69,17 @@ def score(results: Sequence[Measurable], metrics: Sequence[Metric], device: torc
 
 
 def score_group(results: Sequence[Measurable], metrics: Sequence[Metric], device: torch.device) -> list[Row]:
-    """Measure images of one method and size in one batch."""
-    restored = torch.stack([result.image for result in results]).to(device)
+    """Measure images of one method and size in one batch, in float32 whatever the Trainer's precision is."""
+    restored = torch.stack([result.image for result in results]).to(device, torch.float32)
     targets = [result.sample.target for result in results if result.sample.target is not None]
-    target = torch.stack(targets).to(device) if targets else None
+    target = torch.stack(targets).to(device, torch.float32) if targets else None
     columns: dict[str, Sequence[float | None]] = {}
     broken: dict[str, str] = {}
     for metric in metrics:
         try:
-            columns[metric.column] = metric(restored, target)
+            # Lightning's autocast is for the methods: it would change what is measured, even of the inputs.
+            with torch.autocast(device.type, enabled=False):
+                columns[metric.column] = metric(restored, target)
         except Exception as error:  # A measure that fails, whatever it raises, must not cost the others.
             columns[metric.column] = [None] * len(results)
             broken[metric.column] = f"error: {' '.join(str(error).split())}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import CSVLogger
@@ -13,12 +14,15 @@ from skimage import data as skimage_data
 from skimage.metrics import peak_signal_noise_ratio
 
 from ldrps.callbacks.results import Results
+from ldrps.data.images import ImageData
 from ldrps.data.pairs import PairedData
 from ldrps.methods.baselines.gain import Gain
 from ldrps.methods.baselines.gamma import Gamma
 from ldrps.methods.comparison import Comparison
+from ldrps.methods.restorer import Restorer
 from ldrps.metrics.fidelity import PSNR
-from ldrps.results.run_folder import RunFolder
+from ldrps.metrics.vif import VIF
+from ldrps.results.run_folder import INPUT, RunFolder
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
 
@@ -40,6 +44,48 @@ def test_it_returns_and_logs_the_means_of_every_method(pairs_folder, tmp_path):
     # A second test of the same model starts from nothing.
     [again] = trainer.test(model, datamodule=PairedData(str(pairs_folder)), verbose=False)
     assert again["pairs/gain/psnr"] == measures["pairs/gain/psnr"]
+
+
+class OneByOne(Restorer):
+    """Ends in a convolution, which autocast makes bfloat16 of."""
+
+    def __init__(self):
+        super().__init__()
+        self.mixed = torch.nn.Conv2d(3, 3, 1, bias=False)
+        torch.nn.init.dirac_(self.mixed.weight)
+
+    def load(self):
+        pass
+
+    def restore(self, degraded, paths, observe=lambda step: None):
+        return self.mixed(degraded)
+
+
+def test_scores_do_not_depend_on_the_precision(pairs_folder, tmp_path):
+    # VIF has no number for smaller pictures.
+    for file in pairs_folder.rglob("*.png"):
+        Image.open(file).resize((64, 48)).save(file)
+
+    def tested(precision):
+        output = tmp_path / precision
+        results = Results(str(output), [PSNR(), VIF()], pictures=False, trajectory=0)
+        quiet = {"logger": False, "enable_progress_bar": False, "callbacks": [results]}
+        trainer = Trainer(inference_mode=False, accelerator="cpu", precision=precision, **quiet)
+        trainer.test(Comparison({"same": OneByOne()}), datamodule=PairedData(str(pairs_folder)), verbose=False)
+        rows = RunFolder(output).rows()
+        return [{(row.name, row.restorer): row.metrics for row in rows if row.restorer == of} for of in (INPUT, "same")]
+
+    (inputs, made), (mixed_inputs, mixed_made) = tested("32-true"), tested("bf16-mixed")
+    assert mixed_inputs == inputs
+    for which, metrics in made.items():
+        assert mixed_made[which] == pytest.approx(metrics, rel=0.01)
+
+
+def test_results_are_as_precise_as_their_photos_whatever_a_method_ends_in(photo_file):
+    quiet = {"logger": False, "enable_progress_bar": False}
+    trainer = Trainer(inference_mode=False, accelerator="cpu", precision="bf16-mixed", **quiet)
+    [[outcome]] = trainer.predict(OneByOne(), datamodule=ImageData([str(photo_file)]))
+    assert outcome.restored.dtype == outcome.sample.image.dtype == torch.float32
 
 
 def test_a_target_that_was_replaced_leaves_nothing_behind(pairs_folder, tmp_path):
