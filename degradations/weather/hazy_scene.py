@@ -64,7 +64,7 @@ def _depth(image: Tensor, parameters: Parameters) -> Tensor:
     ground = torch.linspace(1, 0, height).to(image).view(1, 1, -1, 1).expand(len(image), 1, height, width)
     brightness, darkest = image.amax(dim=1, keepdim=True), image.amin(dim=1, keepdim=True)
     # Saturation is (max - min) / max; black has none.
-    pale = 0.121779 + 0.959710 * brightness - 0.780245 * (1 - darkest / brightness.clamp_min(1e-3))
+    pale = 0.121779 + 0.959710 * brightness - 0.780245 * (brightness - darkest) / brightness.clamp_min(1e-3)
     window = 1 + 2 * (max(height, width) // 24)
     pale = _averaged(pale.clamp(0, 1), window)
     field = F.interpolate(parameters["field"].to(image), size=(height, width), mode="bicubic", align_corners=True)

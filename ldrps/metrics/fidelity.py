@@ -53,7 +53,7 @@ class SSIM(Metric):
 
 
 class MultiScaleSSIM(Metric):
-    """Structural similarity over five scales; the border counts, with mirrored windows."""
+    """Structural similarity over five scales; the border counts in the coarsest alone, with mirrored windows."""
 
     name = "ms_ssim"
     min_side_px = 176

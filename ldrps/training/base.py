@@ -55,7 +55,10 @@ class Training(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with warm-up and a cosine that ends with ``max_steps`` or ``max_time``, whichever comes first."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        # Biases, norms and scales are no weights of anything, and would only be pulled off their place.
+        decaying, others = ([each for each in parameters if (each.ndim > 1) == decays] for decays in (True, False))
+        groups = [{"params": decaying, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=self.learning_rate)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -1,6 +1,7 @@
 """The contrastive loss of images and captions, over all processes."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 
 import torch
@@ -11,8 +12,17 @@ from torch import Tensor
 
 from ldrps.data.shards import in_process_group
 
+LARGEST_LOGIT_SCALE = math.log(100)
+"""Beyond it contrastive trainings become unstable."""
+
 NO_CAPTION = 0
 """Number of a photo without a caption."""
+
+
+@torch.no_grad()
+def keep_in_bounds(logit_scale: Tensor) -> None:
+    """Keep the logarithm of the cosines' factor, shape (), within 0 and ln 100 (Radford et al. 2021, Sec. 2.5)."""
+    logit_scale.clamp_(0, LARGEST_LOGIT_SCALE)
 
 
 def caption_numbers(captions: Sequence[str]) -> Tensor:

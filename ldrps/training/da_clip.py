@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPTextModelWithProjection, CLIPTokenizer,
 from degradations.base import Degradation
 from degradations.drawing import Generators, generators_for
 from ldrps.training.base import Training, existing_folder
-from ldrps.training.contrastive import caption_loss, caption_numbers
+from ldrps.training.contrastive import caption_loss, caption_numbers, keep_in_bounds
 from ldrps.training.tokenizer import tokenize
 from modules.networks.da_clip import DACLIPConfig, DACLIPModel
 
@@ -110,6 +110,10 @@ class DACLIPTraining(Training):
         for name, loss in losses.items():
             self.log(f"train/{name}", loss, prog_bar=True)
         return losses["caption"] + losses["word"] + self.content_weight * losses["content"]
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Keep the scale of the cosines in bounds."""
+        keep_in_bounds(self.network.logit_scale)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """How often the likeliest word is right, and how near the content comes to that of the clean photo."""

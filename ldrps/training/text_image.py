@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 from ldrps.training.base import Training
-from ldrps.training.contrastive import caption_loss, caption_numbers
+from ldrps.training.contrastive import caption_loss, caption_numbers, keep_in_bounds
 from ldrps.training.tokenizer import made_of_merges, merges_of, tokenize, train_tokenizer
 
 
@@ -89,6 +89,10 @@ class TextImageTraining(Training):
         loss = caption_loss(seen.image_embeds, seen.text_embeds, numbers, self.clip.logit_scale.exp())
         self.log("train/contrastive", loss, prog_bar=True)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Keep the scale of the cosines in bounds."""
+        keep_in_bounds(self.clip.logit_scale)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Share of held-out photos whose own caption ranks first in their batch, equal captions counted as hits."""

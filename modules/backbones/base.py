@@ -96,7 +96,7 @@ class Backbone(Precision, ABC):
 
     @abstractmethod
     def begin(self, num_inference_steps: int, strength: float) -> Sequence[float]:
-        """Start a pass over the last ``strength`` share of the schedule and forget the history of earlier passes.
+        """Start a pass over the last ``strength`` share of the steps and forget the history of earlier passes.
 
         Returns:
             The pass's timesteps, descending.

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from scipy import stats
 from skimage.restoration import estimate_sigma
 
 from degradations.base import eight_bit
@@ -100,7 +101,8 @@ def report(figures, output):
         cells = []
         for level, values in levels.items():
             more = np.array(values) - np.array(figures[REFERENCE][level])
-            half = 1.96 * more.std(ddof=1) / len(more) ** 0.5 if len(more) > 1 else float("nan")
+            count = len(more)
+            half = stats.t.ppf(0.975, count - 1) * more.std(ddof=1) / count**0.5 if count > 1 else float("nan")
             cells.append(
                 f"{np.mean(values):.2f}" + (f" ({more.mean():+.2f} ± {half:.2f})" if name != REFERENCE else "")
             )

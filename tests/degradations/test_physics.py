@@ -203,8 +203,10 @@ def test_a_hazy_scene_has_its_depth_from_ground_paleness_and_chance():
 @pytest.mark.parametrize("size", [(7, 9), (50, 96), (131, 70)])
 def test_paleness_is_averaged_over_square_windows_up_to_the_border(size):
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0)) * 0.9
-    brightness, darkest = image.amax(dim=1, keepdim=True), image.amin(dim=1, keepdim=True)
-    pale = 0.121779 + 0.959710 * brightness - 0.780245 * (1 - darkest / brightness.clamp_min(1e-3))
+    image[..., :2, :] = 0
+    colours = color.rgb2hsv(image[0].permute(1, 2, 0).numpy())
+    saturation, brightness = (torch.from_numpy(colours[..., place].copy())[None, None] for place in (1, 2))
+    pale = 0.121779 + 0.959710 * brightness - 0.780245 * saturation
     window = 1 + 2 * (max(size) // 24)
     directly = F.avg_pool2d(pale.clamp(0, 1), window, 1, window // 2, count_include_pad=False)
     torch.testing.assert_close(scene_depth(image, 0.0, 1.0, 0.0), directly.expand_as(image), atol=2e-5, rtol=0)

@@ -1,5 +1,6 @@
 """The training of the text-image model: its loss is that of all contrastive trainings."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -39,3 +40,20 @@ def test_equal_and_missing_captions_count_as_in_every_contrastive_training(train
     seen, scale = training._look(batch), training.clip.logit_scale.exp()
     expected = caption_loss(seen.image_embeds, seen.text_embeds, caption_numbers(captions), scale)
     torch.testing.assert_close(training.training_step(batch, 0), expected)
+
+
+def test_the_scale_of_the_cosines_stays_in_bounds(training):
+    for before, after in ((9.0, math.log(100)), (-1.0, 0.0), (2.5, 2.5)):
+        training.clip.logit_scale.data.fill_(before)
+        training.on_train_batch_end(None, None, 0)
+        assert training.clip.logit_scale.item() == pytest.approx(after)
+
+
+def test_only_weights_decay(training):
+    training.trainer = SimpleNamespace(max_steps=10, callbacks=[])
+    decaying, others = training.configure_optimizers()["optimizer"].param_groups
+    assert decaying["weight_decay"] == training.weight_decay > 0
+    assert others["weight_decay"] == 0
+    assert any(each is training.clip.logit_scale for each in others["params"])
+    assert sorted({each.ndim for each in others["params"]}) == [0, 1]
+    assert len(decaying["params"]) + len(others["params"]) == len(list(training.parameters()))

@@ -20,9 +20,10 @@ class SamplingSettings:
             image ends there: with its damage undone as far as the alignment net's first guess goes.
         start_from: "noise" starts from pure noise, as the paper does; "degraded" from the encoded image, as far as the
             alignment net can undo its damage, with noise of ``start_strength`` added.
-        start_strength: Share of the schedule that a start from the degraded image re-noises to, in (0, 1].
+        start_strength: Share of the steps that a start from the degraded image takes, in (0, 1]: it re-noises to where
+            they begin, which with few steps is well below that share of the timesteps (101 of 1,000 for a fifth of 10).
         num_refinements: Recurrences after the first pass.
-        strength: Share of the schedule that a recurrence re-noises to and samples again, in (0, 1] (the paper's gamma).
+        strength: Share of the steps that a recurrence takes again, in (0, 1], re-noised likewise (the paper's gamma).
         num_free_chains: Unguided chains per image that give the alignment net more examples.
         num_samples: Samples drawn one after another, whose mean is taken: one is the boldest guess, many err least.
         use_stepped_x0: Take the x0 prediction from the latents after the step, as the released code does.
