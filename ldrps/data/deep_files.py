@@ -67,9 +67,9 @@ def read_deep(path: Path, orientation: int) -> np.ndarray:
     content = path.read_bytes()
     try:
         pixels = imagecodecs.png_decode(content) if content.startswith(b"\x89PNG") else _decode_tiff(content)
-    except (RuntimeError, ValueError, IndexError, struct.error) as error:
+        return np.ascontiguousarray(turned(pixels, orientation))
+    except Exception as error:  # A TIFF whose tags are damaged ends in whatever their values lead to.
         raise OSError(str(error)) from error
-    return np.ascontiguousarray(turned(pixels, orientation))
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:

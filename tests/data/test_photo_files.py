@@ -186,6 +186,22 @@ def test_a_cut_sixteen_bit_file_is_one_sentence(tmp_path, deep):
         read_picture(tmp_path / "in.png")
 
 
+@pytest.mark.parametrize(
+    ("tag", "field", "value"),
+    [("ImageLength", 4, 2), ("StripOffsets", 2, 2), ("SamplesPerPixel", 4, 2), ("RowsPerStrip", 4, 0)],
+)
+def test_a_sixteen_bit_tiff_with_a_damaged_tag_is_one_sentence(tmp_path, deep, tag, field, value):
+    path = tmp_path / "in.tif"
+    tifffile.imwrite(path, deep[:4], photometric="rgb")
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        # Of a tag's twelve bytes, its type begins at the third and the count of its values at the fifth.
+        content[file.pages[0].tags[tag].offset + field] = value
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"in\.tif is damaged or cut short"):
+        read_picture(path)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_colours_outside_srgb_survive_and_a_change_is_seen_as_it_was_made(tmp_path, coffee, deep, bits):
     path, output = tmp_path / "in.tif", tmp_path / "out.png"
