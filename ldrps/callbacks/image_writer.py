@@ -131,6 +131,10 @@ class ImageWriter(BasePredictionWriter):
             say(f"{count} restored picture(s) in {self.output}")
 
     def _write(self, sample: Sample, restored: Tensor) -> None:
+        path = self._picture(sample.name, sample.path or Path(sample.name))
+        # Once more for each photo: of what one's own data loader will give, nothing is known before.
+        beside = [self._beside(sample.name, kind) for kind in self._kinds()]
+        check_outputs([path, *beside], [sample.path] if sample.path else [], self.overwrite or self.resume)
         if self.compare:
             gap = torch.ones(3, restored.shape[1], max(2, restored.shape[2] // 64))
             pair = torch.cat([sample.image, gap, restored], dim=2)
@@ -138,7 +142,6 @@ class ImageWriter(BasePredictionWriter):
         if frames := self._frames.pop(sample.name, None):
             write_picture(to_pil(torch.cat(frames, dim=2)), self._beside(sample.name, "trajectory"))
         # The picture comes last: where it is, everything of the photo is.
-        path = self._picture(sample.name, sample.path or Path(sample.name))
         losses = write_photo(restored, Picture(sample.image, sample.alpha, sample.original), path)
         self.written.append(path)
         self._notes += [f"{sample.path or sample.name}: {note}" for note in (*sample.original.notes, *losses)]

@@ -1,15 +1,43 @@
 """`trainer.predict` from Python, with nothing of ours but model and data."""
 
+import pytest
 from pytorch_lightning import Trainer
+from torch.utils.data import DataLoader
 
-from ldrps.data.images import ImageData
+from ldrps.callbacks.image_writer import ImageWriter
+from ldrps.data.images import ImageData, ImageFiles
 from ldrps.methods.baselines.gain import Gain
 
 
-def test_it_returns_what_became_of_each_photo(photo_file):
+def trainer_of(*callbacks, **more):
     quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
-    trainer = Trainer(inference_mode=False, accelerator="cpu", **quiet)
-    [[outcome]] = trainer.predict(Gain(), datamodule=ImageData([str(photo_file)]))
+    return Trainer(inference_mode=False, accelerator="cpu", callbacks=[*callbacks], **quiet, **more)
+
+
+def test_it_returns_what_became_of_each_photo(photo_file):
+    [[outcome]] = trainer_of().predict(Gain(), datamodule=ImageData([str(photo_file)]))
     assert outcome.error is None
     assert outcome.sample.path == photo_file
     assert outcome.restored.shape == (3, 28, 40)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_data_loader_of_ones_own_cannot_have_an_original_replaced(photo_file, overwrite):
+    before = photo_file.read_bytes()
+    model, loader = Gain(), DataLoader(ImageFiles([(photo_file, "cat")], 10**9), collate_fn=list)
+    trainer_of(ImageWriter(str(photo_file.parent), compare=True, overwrite=overwrite)).predict(model, loader)
+    assert photo_file.read_bytes() == before
+    assert list(photo_file.parent.iterdir()) == [photo_file]
+    [record] = model.records
+    assert "is one of the inputs, which are never replaced" in record.error
+
+
+def test_a_data_loader_of_ones_own_replaces_what_exists_only_when_told_to(photo_file, tmp_path):
+    loader = DataLoader(ImageFiles([(photo_file, "cat")], 10**9), collate_fn=list)
+    picture = tmp_path / "out" / "cat.jpg"
+    picture.parent.mkdir()
+    for overwrite in (False, True):
+        picture.write_bytes(b"kept")
+        trainer_of(ImageWriter(str(picture.parent), overwrite=overwrite)).predict(model := Gain(), loader)
+        assert [record.error is None for record in model.records] == [overwrite]
+        assert (picture.read_bytes() == b"kept") != overwrite
