@@ -1,6 +1,5 @@
 """What the sub-verbs of `ldrps sweep` share: how a point of a sweep becomes a run of `ldrps test`."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from degradations.nearest import nearest
 from ldrps.commands.options import make_parser
 from ldrps.commands.test import Test
+from ldrps.configuration.arguments import text_of
 from ldrps.configuration.hints import shortened
 
 OF_THE_SWEEP = ("output", "resume", "no_baselines", "shard", "workers", "wandb", "device")
@@ -53,16 +53,6 @@ def test_of(everyday: Mapping[str, Any], output: str, device: str) -> Test:
     except ArgumentError as error:
         raise ValueError(shortened(str(error))) from error
     return Test(**{field.name: parsed[field.name] for field in fields(Test) if parsed[field.name] is not None})
-
-
-def text_of(value: Any) -> str:
-    """A value as the command line takes it.
-
-    Example:
-        >>> [text_of(value) for value in (None, 3, "modules.priors.null.Null", {"a": True})]
-        ['null', '3', 'modules.priors.null.Null', '{"a": true}']
-    """
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def constants_of(changes: Sequence[str]) -> dict[str, Any]:

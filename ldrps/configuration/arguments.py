@@ -1,7 +1,9 @@
 """Dotted settings on the command line, before anything heavy is imported."""
 
+import json
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 
 def one_each(arguments: Sequence[str]) -> list[str]:
@@ -58,3 +60,16 @@ def split_settings(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             everyday.append(argument)
     return everyday, settings
+
+
+def text_of(value: Any) -> str:
+    """A value as the command line takes it.
+
+    Example:
+        >>> [text_of(value) for value in (None, 3, "modules.priors.null.Null", {"a": True})]
+        ['null', '3', 'modules.priors.null.Null', '{"a": true}']
+    """
+    if value is None or isinstance(value, bool | dict | list | tuple):
+        # Paths may stand in lists, too.
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)

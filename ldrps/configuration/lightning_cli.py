@@ -17,14 +17,13 @@ from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
-from ldrps.configuration.arguments import one_each
 from ldrps.configuration.devices import check_devices
 from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
 from ldrps.configuration.kept_settings import SettingsBesideOutputs
 from ldrps.configuration.layers import Settings, merged, read_preset
-from ldrps.configuration.presets import preset_model, read_prior
+from ldrps.configuration.presets import preset_model, with_priors
 from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.data.samples import Record
 from ldrps.data.shards import in_process_group
@@ -162,7 +161,7 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     for config in [*configs, *(["baselines"] if with_baselines else [])]:
         is_plain = config == "baselines"
         check_whole(config)
-        model = preset_model(config, () if is_plain else with_priors(settings))
+        model = preset_model(config, () if is_plain else settings)
         name = Path(config).stem
         members = {name: model}
         if model["class_path"].rpartition(".")[2] == Comparison.__name__:
@@ -245,20 +244,3 @@ def run(
             torch.distributed.destroy_process_group()
     model = made.model
     return model.records if isinstance(model, Restorer) else []
-
-
-def with_priors(arguments: Sequence[str]) -> list[str]:
-    """Replace names of priors after ``--model.prior`` by the classes and settings that they stand for.
-
-    Raises:
-        ValueError: If there is no such prior.
-    """
-    resolved: list[str] = []
-    option = "--model.prior"
-    for argument in one_each(arguments):
-        name, separator, value = argument.partition("=")
-        if name == option and separator:
-            prior = read_prior(value)
-            argument = f"{option}={prior if isinstance(prior, str) else json.dumps(prior, ensure_ascii=False)}"
-        resolved.append(argument)
-    return resolved

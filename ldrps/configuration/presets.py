@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldrps.configuration.arguments import one_each, text_of
 from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.layers import DEFAULT_PRESET, Settings, is_class_path, read_preset, read_presets
@@ -23,6 +24,7 @@ def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> Restorer:
     Args:
         name: Preset name or path of a YAML file with a ``model`` section.
         **settings: Changes by dotted name, with ``__`` for the dot, such as ``sampling__num_inference_steps=20``.
+            Values are those of Python, or texts as on the command line, where priors have names.
 
     Returns:
         The restorer; calling it with a PIL image, file name or tensor returns the restored PIL image.
@@ -37,9 +39,8 @@ def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> Restorer:
         >>> restorer(Image.fromarray(cat()[:48, :64])).size
         (64, 48)
     """
-    parser, config = parse_preset(
-        name, [f"--model.{key.replace('__', '.')}={value}" for key, value in settings.items()]
-    )
+    changes = [f"--model.{key.replace('__', '.')}={text_of(value)}" for key, value in settings.items()]
+    parser, config = parse_preset(name, changes)
     restorer: Restorer = parser.instantiate(config).model
     return restorer
 
@@ -64,6 +65,26 @@ def read_prior(name: str) -> Settings | str:
     return read_preset(name if Path(name).is_file() else str(Path("prior") / name))
 
 
+def with_priors(arguments: Sequence[str]) -> list[str]:
+    """Replace names of priors after ``--model.prior`` by the classes and settings that they stand for.
+
+    Raises:
+        ValueError: If there is no such prior.
+
+    Example:
+        >>> with_priors(["--model.prior", "null", "--model.seed=3"])
+        ['--model.prior={"class_path": "modules.priors.null.Null"}', '--model.seed=3']
+    """
+    resolved: list[str] = []
+    option = "--model.prior"
+    for argument in one_each(arguments):
+        name, separator, value = argument.partition("=")
+        if name == option and separator:
+            argument = f"{option}={text_of(read_prior(value))}"
+        resolved.append(argument)
+    return resolved
+
+
 def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
     """Build a semantic prior.
 
@@ -82,8 +103,7 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
 
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
-    whole = read_prior(name)
-    first = f"--prior={whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)}"
+    first = f"--prior={text_of(read_prior(name))}"
     try:
         prior: Prior = parser.instantiate(parser.parse_args([first, *settings])).prior
     except ArgumentError as error:
@@ -146,7 +166,7 @@ def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple[
         for name, value in read_presets([names] if isinstance(names, str) else names).items()
         if name == "model"
     }
-    settings, arguments = hand_down(settings, arguments)
+    settings, arguments = hand_down(settings, with_priors(arguments))
     given = [f"--config={json.dumps(settings, ensure_ascii=False)}", *arguments]
     quieten()
     try:

@@ -1,15 +1,19 @@
 """Every shipped YAML file can be built, and every restoration preset restores."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
 
 from ldrps.cli import main
 from ldrps.configuration.layers import find_preset, read_preset
-from ldrps.configuration.presets import load_preset
+from ldrps.configuration.presets import load_preset, preset_model, with_priors
 from ldrps.data.shipped import preset_folder
 from ldrps.methods.ld_rps.ld_rps import LDRPS
 from modules.losses.base import State
+from modules.priors.da_clip import DACLIP
+from modules.priors.null import Null
 from tests.builders import generators
 
 RESTORE = sorted(preset_folder().glob("restore/*.yaml"))
@@ -94,3 +98,28 @@ def test_a_preset_is_found_by_name_and_by_path():
 def test_settings_in_python_are_checked():
     with pytest.raises(ValueError, match="no_such"):
         load_preset("blind", no_such=3)
+
+
+def test_settings_in_python_are_values_of_python():
+    restorer = load_preset(
+        "blind",
+        max_side_px=None,
+        strength=None,
+        guidance={"strength": 0.2, "alignment_size_px": None},
+        prior={"class_path": "modules.priors.text.Text", "init_args": {"prompt": "a dog's life: \N{SNOWMAN}"}},
+        losses={},
+        backbone={"init_args": {"path": Path("a folder")}},
+    )
+    assert (restorer.max_side_px, restorer.strength) == (None, None)
+    assert (restorer.guidance.settings.strength, restorer.guidance.settings.alignment_size_px) == (0.2, None)
+    assert restorer.prior.prompt == "a dog's life: \N{SNOWMAN}"
+    assert restorer.backbone.path == "a folder"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("da_clip", DACLIP), ("null", Null), (None, Null)])
+def test_a_prior_has_the_same_name_in_python_as_on_the_command_line(name, kind):
+    assert type(load_preset("blind", prior=name).prior) is kind
+    model = preset_model("blind", with_priors(["--model.prior", "null" if name is None else name]))
+    assert model["init_args"]["prior"]["class_path"] == f"{kind.__module__}.{kind.__name__}"
+    with pytest.raises(ValueError, match=r"did you mean 'prior/da_clip'\?"):
+        load_preset("blind", prior="da_clp")

@@ -21,7 +21,7 @@ from ldrps.commands.sweep_init import parameter_of
 from ldrps.commands.sweeping import point_maker
 from ldrps.configuration.arguments import one_each, split_configs
 from ldrps.configuration.layers import read_presets
-from ldrps.configuration.lightning_cli import with_priors
+from ldrps.configuration.presets import with_priors
 from ldrps.methods.restorer import Restorer
 from ldrps.sweeps.search import candidates
 from ldrps.sweeps.sweep import read_sweep
