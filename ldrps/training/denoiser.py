@@ -214,7 +214,8 @@ def draw_timesteps(scheduler: DDIMScheduler, generators: Generators, focus_share
     """
     evenly = integers((0, scheduler.config.num_train_timesteps - 1), generators)
     log_snr = FOCUS_LOG_SNR + FOCUS_SPREAD * normal(generators)
-    falling = torch.logit(scheduler.alphas_cumprod)
+    # Generators draw on the CPU; diffusers moves the schedule to wherever the samples are that it was used for last.
+    falling = torch.logit(scheduler.alphas_cumprod.cpu())
     focused = torch.searchsorted(-falling, -log_snr).clamp(max=len(falling) - 1)
     return torch.where(coins(focus_share, generators), focused, evenly)
 
