@@ -1,12 +1,14 @@
 """Receipts, suites and the training dataset."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from pytorch_lightning import Trainer
 from skimage import data as skimage_data
 from torch.utils.data import DataLoader
 
@@ -18,6 +20,7 @@ from degradations.pipeline import Composition
 from degradations.receipts import checksum, degrade_with_receipt, fingerprint, read_receipt, to_json
 from degradations.suites import load_suites, merged
 from degradations.wild import Wild
+from ldrps.data.clean import CleanData
 from ldrps.data.image_files import read_picture, write_picture
 from modules.pictures import to_pil
 from tests.builders import generators
@@ -242,3 +245,14 @@ def test_a_degradation_without_settings_has_a_receipt_and_is_told_wrong_ones(pic
     for name in ("args", "strength"):
         with pytest.raises(ValueError, match=f"Halved has no setting '{name}'"):
             build({**receipt.degradation, "init_args": {name: 1}})
+
+
+def test_samples_of_every_suite_go_to_processes_that_start_anew(photo_file):
+    data = CleanData([str(photo_file)], ["all"])
+    data.setup("test")
+    data.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    files = data.test_dataloader().dataset
+    # As they are sent where processes do not fork: macOS, Windows, and everywhere from Python 3.14 on.
+    sent = pickle.loads(pickle.dumps(files))
+    assert len(sent) == len(files) > 20
+    assert torch.equal(sent[0].image, files[0].image)
