@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldrps.commands.account import say
+from ldrps.commands.exit_codes import terminated_as_interrupted
 from ldrps.commands.options import option, parse
 from ldrps.configuration.arguments import one_each
 
@@ -133,11 +134,19 @@ def run_here(folder: "SweepFolder", options: SweepRun, project: str) -> None:
     # They share the folder and nothing else, so that one may die alone.
     context = multiprocessing.get_context("spawn")
     arguments = (folder.path, options.device, project, threads)
-    workers = [context.Process(target=work, args=arguments, daemon=True) for _ in range(options.workers)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    # No daemons: those may not have processes that read ahead for them.
+    workers = [context.Process(target=work, args=arguments) for _ in range(options.workers)]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        started = [worker for worker in workers if worker.pid is not None]
+        for worker in started:
+            worker.terminate()
+        for worker in started:
+            worker.join()
 
 
 def work(path: Path, device: str, project: str, threads: int | None = None) -> None:
@@ -161,7 +170,9 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        Worker(SweepFolder(path), point_maker(device), say, partial(log_run, project)).work()
+        # Left alone, Lightning takes note of being terminated only when it is done.
+        with terminated_as_interrupted():
+            Worker(SweepFolder(path), point_maker(device), say, partial(log_run, project)).work()
     except KeyboardInterrupt:
         if threads is None:
             raise

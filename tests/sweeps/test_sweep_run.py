@@ -20,6 +20,7 @@ from skimage import data as skimage_data
 from ldrps.cli import main
 from ldrps.configuration import lightning_cli
 from ldrps.configuration.kept_parts import KeptParts
+from ldrps.methods.restorer import Restorer
 from ldrps.sweeps.records import SweepFolder
 from tests.builders import Stubborn  # noqa: F401 (named in a configuration below)
 from tests.wandb_files import config_and_history
@@ -69,6 +70,14 @@ def sweep(monkeypatch, capfd):
         return main(["sweep", *map(str, arguments)]), capfd.readouterr()
 
     return run
+
+
+@pytest.fixture
+def forks(monkeypatch):
+    """A fork starts in no time; the program starts processes anew, which cannot share a GPU's state by mistake."""
+    context = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method=None: context)
+    return context
 
 
 def points(run):
@@ -229,12 +238,10 @@ def test_a_failing_point_costs_itself_only_and_is_run_again_on_request(sweep, cl
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
-def test_several_workers_share_a_sweep(sweep, clean, tmp_path, monkeypatch):
-    # A fork starts in no time; the program starts processes anew, which cannot share a GPU's state by mistake.
-    context = multiprocessing.get_context("fork")
-    monkeypatch.setattr(multiprocessing, "get_context", lambda method: context)
+def test_several_workers_share_a_sweep_and_have_processes_that_read_ahead(sweep, clean, tmp_path, forks):
     file = sweep_file(tmp_path, WEIGHTS)
-    code, _ = sweep("run", file, "--clean", clean, "--output", tmp_path / "run", "--workers", "2", "--device", "cpu")
+    arguments = ("--output", tmp_path / "run", "--workers", "2", "--device", "cpu", "--data.num_workers", "1")
+    code, _ = sweep("run", file, "--clean", clean, *arguments)
     assert code == 0
     assert [own["state"] for own in points(tmp_path / "run").values()] == ["done"] * 3
 
@@ -270,3 +277,36 @@ def test_parts_alike_in_one_run_stay_two():
         parts.begin({})
         assert parts(Path, "x") is not parts(Path, "x")
     assert len(parts.taken_over) == 2
+
+
+class Sleeper(Restorer):
+    """Says which process it is in, and is never done."""
+
+    def load(self):
+        pass
+
+    def restore(self, degraded, paths, observe=lambda step: None):
+        (Path(os.environ["SLEEPERS"]) / str(os.getpid())).touch()
+        time.sleep(600)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_the_sweep_that_started_them(clean, tmp_path, forks, monkeypatch, sent):
+    monkeypatch.setenv("SLEEPERS", str(tmp_path / "pids"))
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    (tmp_path / "pids").mkdir()
+    file = sweep_file(tmp_path, {"seed": {"values": [0, 1, 2]}}, f"{__name__}.Sleeper")
+    arguments = ["--clean", str(clean), "--output", str(tmp_path / "run"), "-j", "2", "--device", "cpu"]
+    run = forks.Process(target=child, args=(["sweep", "run", str(file), *arguments],))
+    run.start()
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "pids").iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+    os.kill(run.pid, sent)
+    run.join(60)
+    left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    for pid in [*left, *([run.pid] if run.is_alive() else [])]:
+        os.kill(pid, signal.SIGKILL)
+    assert (len(workers), run.exitcode, left) == (2, 130, [])
