@@ -1,7 +1,7 @@
 """What a quality measure is: one number per image, with everything that is needed to quote it."""
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -22,11 +22,11 @@ class Metric(ABC):
         ValueError: If border_px is negative or the colour space unknown.
 
     Attributes:
-        name: Column name.
+        name: Column name; unless a class says otherwise, its own in lower case.
         needs_target: Whether it compares with a ground truth.
         higher_is_better: Direction.
         min_side_px: Images with a shorter side, after cutting, cannot be measured.
-        implementation: Library, version and parameters.
+        implementation: Library, version and parameters; unless a class says so, its path.
     """
 
     name: str
@@ -34,6 +34,13 @@ class Metric(ABC):
     higher_is_better: bool = True
     min_side_px: int = 1
     implementation: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "name"):
+            cls.name = cls.__name__.lower()
+        if not hasattr(cls, "implementation"):
+            cls.implementation = f"{cls.__module__}.{cls.__qualname__}"
 
     def __init__(self, color: Color = "rgb", border_px: int = 0) -> None:
         if color not in ("rgb", "y"):
