@@ -52,20 +52,25 @@ class SharedNorms:
         for norm in norms_of(layers):
             count, first, second = self._sums(norm, make, values, windows)
             mean = first / count
-            self._moments[norm] = Moments(mean.float(), (second / count - mean.square()).clamp(min=0).float())
+            variance = (second / count - mean.square()).clamp(min=0)
+            self._moments[norm] = Moments(*(moment.to(values.device, torch.float32) for moment in (mean, variance)))
 
     def _sums(
         self, norm: nn.GroupNorm, make: Callable[[Tensor], Tensor], values: Tensor, windows: Sequence[Window]
     ) -> tuple[int, Tensor, Tensor]:
         """How many values of a group a norm sees in the whole picture, their sum and that of their squares."""
-        count, sums = 0, torch.zeros(2, 1, 1, 1, dtype=torch.float64, device=values.device)
+        count, sums = 0, torch.zeros(2, 1, 1, 1, dtype=torch.float64)
 
         def add(norm: nn.GroupNorm, arguments: tuple[Tensor, ...]) -> None:
             nonlocal count, sums
-            # In double precision, in which the square of the mean can be taken away without loss.
-            grouped = _grouped(_core(window, arguments[0]), norm).double()
+            grouped = _grouped(_core(window, arguments[0]), norm).float()
+            # Added up on the CPU and in double precision, in which the square of the mean can be taken away without
+            # loss; Apple's GPUs have none.
+            variance, mean = (
+                moment.cpu().double() for moment in torch.var_mean(grouped, dim=2, correction=0, keepdim=True)
+            )
             count += grouped.shape[-1]
-            sums = sums + torch.stack([values.sum(dim=2, keepdim=True) for values in (grouped, grouped.square())])
+            sums = sums + grouped.shape[-1] * torch.stack([mean, variance + mean.square()])
             raise _Seen
 
         handle = norm.register_forward_pre_hook(add)
