@@ -17,6 +17,7 @@ from ldrps.data.outputs import check_distinct, check_outputs, prepare_folder
 from ldrps.data.photo_files import check_format, write_photo
 from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
+from ldrps.data.shards import gathered
 from ldrps.methods.restorer import Restorer, Step
 from modules.pictures import to_pil
 
@@ -122,9 +123,9 @@ class ImageWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Say where the pictures are."""
-        count = int(trainer.strategy.reduce(torch.tensor(len(self.written)), reduce_op="sum"))
         if self.output is None:
             return
+        count = len(gathered(self.written))
         for note in self._notes:
             say(note, is_error=True)
         if trainer.is_global_zero:

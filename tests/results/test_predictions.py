@@ -1,7 +1,9 @@
 """`trainer.predict` from Python, with nothing of ours but model and data."""
 
 import pytest
+import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import LambdaCallback
 from torch.utils.data import DataLoader
 
 from ldrps.callbacks.image_writer import ImageWriter
@@ -41,3 +43,17 @@ def test_a_data_loader_of_ones_own_replaces_what_exists_only_when_told_to(photo_
         trainer_of(ImageWriter(str(picture.parent), overwrite=overwrite)).predict(model := Gain(), loader)
         assert [record.error is None for record in model.records] == [overwrite]
         assert (picture.read_bytes() == b"kept") != overwrite
+
+
+def test_pictures_are_counted_where_only_what_lies_on_gpus_is_added_up(photo_file, tmp_path, monkeypatch, capsys):
+    def refuse(tensor, *options, **more):
+        raise RuntimeError("No backend type associated with device type cpu")  # as nccl says
+
+    # Lightning's own before have their tensors on the device.
+    late = LambdaCallback(on_predict_epoch_end=lambda *_: monkeypatch.setattr(torch.distributed, "all_reduce", refuse))
+    trainer = trainer_of(late, ImageWriter(str(tmp_path / "out")), strategy="ddp", devices=1)
+    try:
+        trainer.predict(Gain(), datamodule=ImageData([str(photo_file)]))
+    finally:
+        torch.distributed.destroy_process_group()
+    assert "1 restored picture(s) in" in capsys.readouterr().out
