@@ -1,5 +1,6 @@
 """What `ldrps degrade` does: degraded copies of clean pictures, receipts that rebuild them, and contact sheets."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,8 +64,8 @@ def write_copies(job: Degrade, suites: dict[str, Degradation], files: Sequence[t
                 degraded, receipt = degrade_with_receipt(
                     picture.image, degradation, generator, suite, job.seed, picture.alpha
                 )
-            except (ValueError, RuntimeError) as error:
-                account.fail(f"{file} could not be degraded by {suite}: {error}")
+            except Exception as error:  # Whatever a suite of the user's own raises costs its picture only.
+                fail(account, file, suite, error)
                 continue
             path = path_in(inputs[suite], name)
             write_picture(to_pil(degraded, picture.alpha), path)
@@ -74,6 +75,14 @@ def write_copies(job: Degrade, suites: dict[str, Degradation], files: Sequence[t
             account.done += 1
     say(f"{account.done} degraded picture(s) with receipts in {job.output}")
     return account
+
+
+def fail(account: Account, file: Path, suite: str, error: Exception) -> None:
+    """Count a picture that a suite could not degrade; with LDRPS_DEBUG, raise what it raised."""
+    if "LDRPS_DEBUG" in os.environ:
+        raise error
+    kind = "" if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: "
+    account.fail(f"{file} could not be degraded by {suite}: {kind}{error}")
 
 
 def write_sheets(job: Degrade, suites: dict[str, Degradation], files: Sequence[tuple[Path, str]]) -> Account:
@@ -93,8 +102,8 @@ def write_sheets(job: Degrade, suites: dict[str, Degradation], files: Sequence[t
         for suite, degradation, seed in draws:
             try:
                 degraded, receipt = degrade_with_receipt(image, degradation, image_generator(image, seed), suite, seed)
-            except (ValueError, RuntimeError) as error:
-                account.fail(f"{file} could not be degraded by {suite}: {error}")
+            except Exception as error:  # Whatever a suite of the user's own raises costs its picture only.
+                fail(account, file, suite, error)
                 continue
             tiles.append((suite if len(suites) > 1 else f"{seed}: {', '.join(receipt.words) or 'nothing'}", degraded))
         write_picture(contact_sheet(tiles, columns=6), path_in(job.output, f"{name}.sheet"))

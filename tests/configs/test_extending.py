@@ -1,5 +1,6 @@
 """The examples of docs/extending.md run as they stand there."""
 
+import csv
 import importlib
 import re
 import subprocess
@@ -15,7 +16,10 @@ from degradations.base import Degradation
 from degradations.suites import load_suites
 from ldrps.cli import main
 from ldrps.configuration.presets import load_preset
+from ldrps.methods.auto.choice import Choice
+from ldrps.methods.ld_rps.guidance import Guidance
 from ldrps.methods.restorer import Restorer
+from ldrps.metrics.base import Metric
 from modules.alignment.base import Alignment
 from modules.losses.base import Loss
 from modules.priors.base import Prior
@@ -46,7 +50,7 @@ def the_class(name):
 
 
 def test_there_is_one_of_each_kind_and_none_is_long(package):
-    bases = [Prior, Loss, Alignment, Degradation, Restorer]
+    bases = [Prior, Loss, Alignment, Degradation, Restorer, Metric]
     assert [next(base for base in bases if issubclass(the_class(name), base)) for name, _ in EXAMPLES] == bases
     assert all(len(code.strip().splitlines()) < 40 for _, code in EXAMPLES)
 
@@ -81,6 +85,21 @@ def test_a_degradation_that_cannot_be_found_has_its_reason(package, tmp_path):
             load_suites(str(tmp_path / "mine.yaml"), tmp_path)
 
 
+@pytest.mark.parametrize("more", [[], ["--sheet"]])
+def test_a_degradation_that_fails_costs_its_picture_and_is_raised_on_request(
+    package, photo_file, tmp_path, capfd, monkeypatch, more
+):
+    code = dict(EXAMPLES)["scratches"].replace('parameters["places"]', 'parameters["place"]')
+    (package / "scratches.py").write_text(code, encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("degradation: {class_path: my_package.scratches.Scratches}")
+    arguments = ["degrade", str(photo_file), "--suite", str(tmp_path / "mine.yaml"), "-o", str(tmp_path / "out"), *more]
+    main(arguments)
+    assert "cat.jpg could not be degraded by mine: KeyError: 'place'\n" in capfd.readouterr().err
+    monkeypatch.setenv("LDRPS_DEBUG", "1")
+    with pytest.raises(KeyError, match="place"):
+        main([*arguments, "--overwrite"])
+
+
 def test_the_loss_and_the_alignment_net_guide(package, micro_folder, pictures):
     restorer = load_preset(
         "blind",
@@ -108,15 +127,16 @@ def test_the_loss_and_the_alignment_net_guide(package, micro_folder, pictures):
     torch.testing.assert_close(alignment(alignment.invert(pictures[:2] * 0.2)), pictures[:2] * 0.2, atol=0.05, rtol=0)
 
 
-def test_the_degradation_makes_a_suite_and_the_method_is_scored_on_it(package, photo_file, tmp_path):
+def test_the_degradation_makes_a_suite_on_which_the_measure_scores_the_method(package, photo_file, tmp_path):
     (tmp_path / "scratches.yaml").write_text("degradation: {class_path: my_package.scratches.Scratches}")
     (tmp_path / "sharpen.yaml").write_text("model: {class_path: my_package.sharpen.Sharpen}")
+    (tmp_path / "mine.yaml").write_text("results: {metrics: [my_package.sharpness.Sharpness]}")
     data = ["--clean", str(photo_file), "--suite", str(tmp_path / "scratches.yaml"), "--no-baselines"]
+    method = ["--config", str(tmp_path / "sharpen.yaml"), "--protocol", str(tmp_path / "mine.yaml")]
     run = tmp_path / "run"
-    assert (
-        main(["test", *data, "--config", str(tmp_path / "sharpen.yaml"), "--output", str(run), "--device", "cpu"]) == 0
-    )
-    assert "sharpen" in (run / "tables.md").read_text()
+    assert main(["test", *data, *method, "--output", str(run), "--device", "cpu"]) == 0
+    means = {line["restorer"]: float(line["mean"]) for line in csv.DictReader((run / "tables.csv").open())}
+    assert means["sharpen"] > means["input"] > 0
     arguments = ["--suite", str(tmp_path / "scratches.yaml"), "--output", str(tmp_path / "old")]
     assert main(["degrade", str(photo_file), *arguments]) == 0
     assert main(["degrade", str(photo_file), "--replay", str(tmp_path / "old"), "-o", str(tmp_path / "again")]) == 0
@@ -124,7 +144,7 @@ def test_the_degradation_makes_a_suite_and_the_method_is_scored_on_it(package, p
 
 
 def test_the_page_names_every_family(package):
-    for base in (Prior, Loss, Alignment, Degradation, Restorer):
+    for base in (Prior, Loss, Alignment, Guidance, Choice, Degradation, Restorer, Metric):
         assert f"`{base.__module__}.{base.__name__}`" in PAGE
     assert modules.__name__ in PAGE
     assert degradations.__name__ in PAGE
