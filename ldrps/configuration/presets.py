@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> Restorer:
     """Build the restorer of a preset.
 
+    Lightning, diffusers and transformers are quiet from then on in the whole process: no remarks and no bars of theirs.
+
     Args:
         name: Preset name or path of a YAML file with a ``model`` section.
         **settings: Changes by dotted name, with ``__`` for the dot, such as ``sampling__num_inference_steps=20``.
