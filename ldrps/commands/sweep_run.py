@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,9 @@ from ldrps.configuration.arguments import one_each
 if TYPE_CHECKING:
     from ldrps.sweeps.records import SweepFolder
     from ldrps.sweeps.sweep import Sweep
+
+GRACE_SECONDS = 10.0
+"""Time that workers have to end when they are told to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +150,8 @@ def run_here(folder: "SweepFolder", options: SweepRun, project: str) -> None:
         for worker in started:
             worker.terminate()
         for worker in started:
+            worker.join(GRACE_SECONDS)
+            worker.kill()
             worker.join()
 
 
@@ -158,6 +164,10 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
         project: Project of Weights & Biases.
         threads: Threads of torch; None leaves them as they are, and an interruption to the caller.
     """
+    if threads is not None:
+        # Ctrl+C reaches the processes that read ahead, too, and a point whose own have died counts as failed: whoever
+        # started this process ends it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch
 
     from ldrps.callbacks.tracking import log_run

@@ -279,6 +279,12 @@ def test_parts_alike_in_one_run_stay_two():
     assert len(parts.taken_over) == 2
 
 
+def group_leader(arguments):
+    """What a fork of this process runs, as the first of a group of its own."""
+    os.setsid()
+    child(arguments)
+
+
 class Sleeper(Restorer):
     """Says which process it is in, and is never done."""
 
@@ -298,15 +304,18 @@ def test_workers_end_with_the_sweep_that_started_them(clean, tmp_path, forks, mo
     (tmp_path / "pids").mkdir()
     file = sweep_file(tmp_path, {"seed": {"values": [0, 1, 2]}}, f"{__name__}.Sleeper")
     arguments = ["--clean", str(clean), "--output", str(tmp_path / "run"), "-j", "2", "--device", "cpu"]
-    run = forks.Process(target=child, args=(["sweep", "run", str(file), *arguments],))
+    arguments += ["--data.num_workers", "1"]
+    run = forks.Process(target=group_leader, args=(["sweep", "run", str(file), *arguments],))
     run.start()
     deadline = time.monotonic() + 120
     while len(list((tmp_path / "pids").iterdir())) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     workers = [int(path.name) for path in (tmp_path / "pids").iterdir()]
-    os.kill(run.pid, sent)
+    # As a terminal does it, and as a scheduler.
+    (os.killpg if sent is signal.SIGINT else os.kill)(run.pid, sent)
     run.join(60)
     left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
     for pid in [*left, *([run.pid] if run.is_alive() else [])]:
         os.kill(pid, signal.SIGKILL)
     assert (len(workers), run.exitcode, left) == (2, 130, [])
+    assert {own["state"] for own in points(tmp_path / "run").values()} == {"begun"}
