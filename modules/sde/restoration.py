@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbones.loading import source
+from modules.colourless import without_tint
 from modules.networks.da_clip import DACLIPModel, load_da_clip
 from modules.sde.folder import load_sde
 from modules.sde.mean_reverting import MeanReverting, StepRule
@@ -107,7 +108,7 @@ class Restoration(nn.Module):
             self.num_views,
             self.aligns_blocks,
         )
-        return restored.clamp(0, 1)
+        return without_tint(restored.clamp(0, 1), degraded)
 
     def _embed(self, degraded: Tensor) -> Embeddings:
         # A picture smaller than a patch says nothing to DA-CLIP, and the networks do without.

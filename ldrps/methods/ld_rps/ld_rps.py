@@ -21,6 +21,7 @@ from ldrps.methods.mixed_precision import networks_only
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
+from modules.colourless import without_tint
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
 from modules.priors.base import Prior
@@ -191,6 +192,7 @@ class LDRPS(Restorer):
             return lambda images: self._undo(images, window, size)
 
         restored = self.output.in_windows(decoded, seen, undo_at, self.backbone.windows.side_px).clamp(0, 1)
+        restored = without_tint(restored, degraded)
         if not self.alignment.leaves_open:
             found = what_changed(degraded, self._undo_in_windows(degraded, size))
             self.remarks = [f"undone: {words}" if words else "" for words in found]
