@@ -172,7 +172,8 @@ def to_picture(image: Image.Image, name: str = "the picture", file_image: Image.
     Raises:
         ValueError: If it holds values that are not numbers, or of which none is known to be white.
     """
-    has_alpha = "A" in image.getbands() or "transparency" in image.info
+    # A band of LAB is called A too.
+    has_alpha = (image.mode != "LAB" and "A" in image.getbands()) or "transparency" in image.info
     alpha = to_tensor(image.convert("RGBA").getchannel("A")) if has_alpha else None
     if image.mode.startswith("I") or image.mode == "F":
         icc = image.info.get("icc_profile")

@@ -180,6 +180,14 @@ def test_a_fourth_sample_of_sixteen_bits_is_opacity_where_the_file_says_so(tmp_p
     torch.testing.assert_close(photo.image, expected, atol=2e-5, rtol=0)
 
 
+def test_a_lab_photo_is_opaque(tmp_path, coffee):
+    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    ImageCms.applyTransform(Image.fromarray(coffee), to_lab).save(tmp_path / "in.tif")
+    photo = read_picture(tmp_path / "in.tif")
+    assert photo.image.shape == (3, 20, 30)
+    assert photo.alpha is None
+
+
 def test_a_cut_sixteen_bit_file_is_one_sentence(tmp_path, deep):
     (tmp_path / "in.png").write_bytes(imagecodecs.png_encode(np.tile(deep, (9, 9, 1)))[:-3000])
     with pytest.raises(ValueError, match=r"in\.png is damaged or cut short"):
