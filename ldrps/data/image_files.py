@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from ldrps.data.deep_files import grey_levels, is_deep, read_deep
+from ldrps.data.deep_files import SAMPLE_FORMAT, grey_levels, is_deep, read_deep
 from ldrps.data.original import (
     Original,
     number_of_pictures,
@@ -82,6 +82,8 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
             check_size(str(path), image.size, max_pixels)
             return _upright_picture(image, path)
     except UnidentifiedImageError as error:
+        if _holds_float_colours(path):
+            raise ValueError(f"{path} holds colours as floats, which are not read: save it with 16 bits") from error
         raise ValueError(f"{path} is not a picture that can be read: give {KNOWN}") from error
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}): copy it again from its source") from error
@@ -220,6 +222,19 @@ def _float_scale(grey: np.ndarray) -> float:
     # bright, photos not as dark as to be taken for the other.
     brightest = float(np.quantile(grey, 0.99))
     return next(scale for most, scale in ((16, 1.0), (1024, 255.0), (np.inf, 65535.0)) if brightest <= most)
+
+
+def _holds_float_colours(path: Path) -> bool:
+    # Of tags alone, by Pillow: of damaged ones tifffile would log a line each.
+    with path.open("rb") as stream:
+        try:
+            header = stream.read(8)
+            directory = TiffImagePlugin.ImageFileDirectory_v2(header + (stream.read(8) if header[2] == 43 else b""))
+            stream.seek(directory.next)
+            directory.load(stream)
+            return set(directory[SAMPLE_FORMAT]) == {3} and directory[277] in (3, 4)
+        except Exception:  # Whatever the tags of a damaged file, or the bytes of no TIFF, lead to.
+            return False
 
 
 def _upright_picture(image: Image.Image, path: Path) -> Picture:

@@ -188,6 +188,25 @@ def test_a_lab_photo_is_opaque(tmp_path, coffee):
     assert photo.alpha is None
 
 
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize(("channels", "bits"), [(3, 32), (4, 32), (3, 16)])
+def test_colours_as_floats_are_called_that(tmp_path, coffee, channels, bits, bigtiff):
+    colours = np.dstack([coffee / 255, np.ones((20, 30))])[..., :channels].astype(f"float{bits}")
+    tifffile.imwrite(tmp_path / "in.tif", colours, photometric="rgb", bigtiff=bigtiff)
+    with pytest.raises(ValueError, match=r"in\.tif holds colours as floats, which are not read: save it with 16 bits"):
+        read_picture(tmp_path / "in.tif")
+
+
+@pytest.mark.parametrize(
+    "content", [b"no", b"hello world, this is text", b"II*\0\xff\xff\xff\x7f", b"II*\0\x08\0\0\0\x05\0"]
+)
+def test_what_is_no_picture_is_called_that(tmp_path, content, capfd):
+    (tmp_path / "in.tif").write_bytes(content)
+    with pytest.raises(ValueError, match=r"in\.tif is (not a picture that can be read|damaged or cut short)"):
+        read_picture(tmp_path / "in.tif")
+    assert capfd.readouterr().err == ""
+
+
 def test_a_cut_sixteen_bit_file_is_one_sentence(tmp_path, deep):
     (tmp_path / "in.png").write_bytes(imagecodecs.png_encode(np.tile(deep, (9, 9, 1)))[:-3000])
     with pytest.raises(ValueError, match=r"in\.png is damaged or cut short"):
