@@ -87,11 +87,14 @@ def fail(account: Account, file: Path, suite: str, error: Exception) -> None:
 
 def write_sheets(job: Degrade, suites: dict[str, Degradation], files: Sequence[tuple[Path, str]]) -> Account:
     """Write one contact sheet per picture: all suites once, or many draws of the only one."""
-    outputs = [path_in(job.output, f"{name}.sheet") for _, name in files]
+    # Sheets of one photo and other suites go beside it; of many suites, the names might be too long for a file's.
+    named = "".join(f".{Path(suite).stem}" for suite in job.suite or [])[:100]
+    sheets = [(file, f"{name}{named}.sheet") for file, name in files]
+    outputs = [path_in(job.output, sheet) for _, sheet in sheets]
     check_outputs(outputs, [file for file, _ in files], job.overwrite)
     prepare_folder(job.output)
     account = Account()
-    for picture, file, name in read_all(files, account, "drawing sheets"):
+    for picture, file, name in read_all(sheets, account, "drawing sheets"):
         image = thumbnail(picture.image, SHEET_SIDE_PX)
         draws = [(suite, degradation, job.seed) for suite, degradation in suites.items()]
         if len(suites) == 1:
@@ -106,7 +109,7 @@ def write_sheets(job: Degrade, suites: dict[str, Degradation], files: Sequence[t
                 fail(account, file, suite, error)
                 continue
             tiles.append((suite if len(suites) > 1 else f"{seed}: {', '.join(receipt.words) or 'nothing'}", degraded))
-        write_picture(contact_sheet(tiles, columns=6), path_in(job.output, f"{name}.sheet"))
+        write_picture(contact_sheet(tiles, columns=6), path_in(job.output, name))
         account.done += 1
     say(f"{account.done} contact sheet(s) in {job.output}")
     return account
