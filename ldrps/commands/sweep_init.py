@@ -57,7 +57,9 @@ def start(arguments: Sequence[str]) -> int:
     check(sweep, point_maker("auto"))
     with complete_or_absent(options.file) as stream:
         stream.write(yaml.safe_dump(content, sort_keys=False, default_flow_style=None).encode())
-    say(f"{options.file} is written; for example: ldrps sweep run {options.file} --clean photos/ --suite noise_25 haze")
+    # On the command line, it would take the place of what the file says.
+    suite = "" if "suite" in sweep.parameters else " --suite noise_25 haze"
+    say(f"{options.file} is written; for example: ldrps sweep run {options.file} --clean photos/{suite}")
     return 0
 
 

@@ -169,6 +169,16 @@ def test_init_writes_what_was_asked_for_after_checking_it(tmp_path, capfd):
     assert "exists already" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("suite", "example"),
+    [([], "--clean photos/ --suite noise_25 haze\n"), (["suite=noise_25,grey"], "--clean photos/\n")],
+)
+def test_init_s_example_leaves_the_suite_to_a_file_that_names_one(suite, example, tmp_path, capfd):
+    file = tmp_path / "mine.yaml"
+    assert main(["sweep", "init", str(file), "model.sampling.num_refinements=0,1", *suite]) == 0
+    assert capfd.readouterr().out.endswith(f"ldrps sweep run {file} {example}")
+
+
 def test_actions_and_their_help(capsys):
     assert main(["sweep", "tabel"]) == 2
     assert "did you mean 'table'" in capsys.readouterr().err
