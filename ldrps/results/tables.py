@@ -29,7 +29,7 @@ def cell(score: Score | None) -> str:
     if score is None:
         return "-"
     digits = digits_of(score.metric)
-    return flagged(score, f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]")
+    return flagged(score, f"{score.mean:.{digits}f}{interval(score.low, score.high, f'.{digits}f')}")
 
 
 def gain_cell(score: Score | None) -> str:
@@ -37,7 +37,17 @@ def gain_cell(score: Score | None) -> str:
     if score is None or score.gain is None:
         return "-"
     digits = digits_of(score.metric)
-    return f"{score.gain:+.{digits}f} [{score.gain_low:+.{digits}f}, {score.gain_high:+.{digits}f}]"
+    return f"{score.gain:+.{digits}f}{interval(score.gain_low, score.gain_high, f'+.{digits}f')}"
+
+
+def interval(low: float | None, high: float | None, form: str) -> str:
+    """Write an interval behind its mean; one photo has none.
+
+    Example:
+        >>> interval(1.0, 2.5, ".2f"), interval(1.0, 1.0, ".2f")
+        (' [1.00, 2.50]', '')
+    """
+    return "" if low is None or high is None or low == high else f" [{low:{form}}, {high:{form}}]"
 
 
 def mean_cell(score: Score | None) -> str:
@@ -90,7 +100,8 @@ def short_cell(score: Score | None) -> str:
     if score is None:
         return "-"
     digits = digits_of(score.metric)
-    return flagged(score, f"{score.mean:.{digits}f} ±{(score.high - score.low) / 2:.{digits}f}")
+    spread = "" if score.low == score.high else f" ±{(score.high - score.low) / 2:.{digits}f}"
+    return flagged(score, f"{score.mean:.{digits}f}{spread}")
 
 
 def to_markdown(scores: Sequence[Score]) -> str:
