@@ -1,4 +1,4 @@
-"""Photos without colour come back without: networks that know colourful photos tint what they take noise or damage out of."""
+"""Photos without colour come back without: networks that know colourful photos tint what they restore."""
 
 import pytest
 import torch
