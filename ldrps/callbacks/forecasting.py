@@ -51,6 +51,7 @@ class Forecasting(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Print the line."""
+        self.forecast = None
         key = [self.settings, str(trainer.precision), str(pl_module.device), torch.get_num_threads()]
         key += [platform.node(), torch.__version__, version("ldrps")]
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]

@@ -62,14 +62,12 @@ class ImageWriter(BasePredictionWriter):
         self.format = format
         self.overwrite = overwrite
         self.resume = resume
-        self.written: list[Path] = []
-        self.num_kept = 0
-        self._notes: list[str] = []
-        self._frames: dict[str, list[Tensor]] = {}
+        self._forget()
 
     def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
         """Refuse before any process works or writes what could not be written; leave out what is done."""
         super().setup(trainer, pl_module, stage)
+        self._forget()
         if self.output is None or stage != "predict":
             return
         if self.format is not None:
@@ -130,6 +128,12 @@ class ImageWriter(BasePredictionWriter):
             say(note, is_error=True)
         if trainer.is_global_zero:
             say(f"{count} restored picture(s) in {self.output}")
+
+    def _forget(self) -> None:
+        self.written: list[Path] = []
+        self.num_kept = 0
+        self._notes: list[str] = []
+        self._frames: dict[str, list[Tensor]] = {}
 
     def _write(self, sample: Sample, restored: Tensor) -> None:
         path = self._picture(sample.name, sample.path or Path(sample.name))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.samples import Outcome, Record, Sample
-from ldrps.data.scored import ScoredData
+from ldrps.data.scored import ScoredData, nothing_is_finished
 from ldrps.methods.restorer import Restorer, Scored, Step
 from ldrps.metrics.base import Metric
 from ldrps.metrics.default import default_metrics
@@ -61,6 +61,7 @@ class Results(Callback):
         """Open the run folder and pass over what it holds."""
         if stage != "test":
             return
+        self.rows, self._frames = [], {}
         chosen = default_metrics() if self.metrics is None else self.metrics
         reasons = {metric.column: metric.unavailable() for metric in chosen}
         pl_module.metrics = [metric for metric in chosen if reasons[metric.column] is None]
@@ -150,6 +151,15 @@ class Results(Callback):
             pl_module.records.clear()
         # Nobody leaves before the tables exist: Lightning kills the others when one process ends.
         trainer.strategy.barrier("concluded")
+
+    def teardown(self, trainer: Trainer, pl_module: Restorer, stage: Any) -> None:
+        """Close this process's file; what it holds is finished for this run alone."""
+        if self.folder is not None:
+            self.folder.close()
+        if isinstance(trainer.datamodule, ScoredData):
+            trainer.datamodule.is_finished = nothing_is_finished
+
+    on_exception = teardown  # type: ignore[assignment]
 
     def _write_previews(self, outcomes: Sequence[Outcome], restorer: Restorer) -> None:
         previews = Previews(self.output or Path())

@@ -83,6 +83,8 @@ class SamplingProgress(ProgressBar):
         self._progress = Progress(*columns, console=Console(stderr=True))
         self._task = self._progress.add_task("reading", total=len(dataloader.dataset))
         self._progress.start()
+        self._num_done = 0
+        self._done_of_batch.clear()
         restorer.step_listeners.append(self._show)
 
     def _show(self, samples: Sequence[Sample], step: Step) -> None:

@@ -104,7 +104,7 @@ class Outcome:
     remark: str = ""
 
     def to(self, device: Any, **options: Any) -> "Outcome":
-        """Stay on the CPU, where its images are: Lightning moves what it collects, and copies what has no such method."""
+        """Stay on the CPU, where its images are; Lightning would copy what it cannot ask to move."""
         return self
 
     @property

@@ -29,11 +29,16 @@ class Comparison(Restorer):
         self.restorers = nn.ModuleList(restorers.values())
         for name, restorer in restorers.items():
             restorer.name = name
-            restorer.step_listeners.append(self._forward)
 
     def members(self) -> list[Restorer]:
         """See `Restorer.members`."""
         return list(self.restorers)  # type: ignore[arg-type]
+
+    def setup(self, stage: str) -> None:
+        """See `Restorer.setup`; who listens to the comparison hears of the steps of its methods."""
+        super().setup(stage)
+        for restorer in self.members():
+            restorer.step_listeners.append(self._forward)
 
     def _forward(self, samples: Sequence[Sample], step: Step) -> None:
         for listen in self.step_listeners:

@@ -73,6 +73,8 @@ class Restorer(LightningModule, ABC):
         is_baseline: Whether it is a simple tool to compare with.
         name: What results call it.
         metrics: What a test measures; None measures the usual.
+        step_listeners: Who sees each step of a run; a run begins with none, and callbacks add theirs as it starts.
+        records: What became of the images of the last run.
         rows: What a test has measured so far.
         remarks: What the last call of `restore` has to say of each image; empty where it says nothing of any.
     """
@@ -172,6 +174,9 @@ class Restorer(LightningModule, ABC):
                 "bf16-mixed or 16-mixed, and backbone.dtype for weights that take half the memory"
             )
         self.load()
+        for part in (self, *self.members()):
+            # Here, not as a run ends: nothing is called at the end of one that an exception stopped.
+            part.records, part.step_listeners = [], []
         if stage == "test":
             self.rows = []
             if self.metrics is None:

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import CSVLogger
 from skimage import data as skimage_data
 from skimage.metrics import peak_signal_noise_ratio
@@ -19,7 +20,7 @@ from ldrps.data.pairs import PairedData
 from ldrps.methods.baselines.gain import Gain
 from ldrps.methods.baselines.gamma import Gamma
 from ldrps.methods.comparison import Comparison
-from ldrps.methods.restorer import Restorer
+from ldrps.methods.restorer import Restorer, Step
 from ldrps.metrics.fidelity import PSNR
 from ldrps.metrics.vif import VIF
 from ldrps.results.run_folder import INPUT, RunFolder
@@ -105,6 +106,64 @@ def test_a_target_that_was_replaced_leaves_nothing_behind(pairs_folder, tmp_path
     assert again == tested(tmp_path / "fresh")
     assert len(again[0]) == len(faulty) == 4
     assert again[0] != faulty
+
+
+def quiet_trainer(*callbacks):
+    return Trainer(
+        inference_mode=False, accelerator="cpu", logger=False, callbacks=[*callbacks], enable_progress_bar=False
+    )
+
+
+def test_a_second_test_with_the_same_objects_counts_nothing_twice(pairs_folder, tmp_path, capsys):
+    data, results = PairedData(str(pairs_folder)), Results(None, [PSNR()], trajectory=0)
+    model = Comparison({"gain": Gain(), "gamma": Gamma()})
+    trainer = quiet_trainer(results)
+    for _ in range(2):
+        trainer.test(model, datamodule=data, verbose=False)
+        assert "2 images, 0 of them with a failure" in capsys.readouterr().out
+        assert len(results.rows) == 6
+        assert len(model.records) == 4
+    # What one run has written is finished for that one.
+    quiet_trainer(Results(str(tmp_path / "run"), [PSNR()], pictures=False)).test(model, datamodule=data, verbose=False)
+    trainer.test(model, datamodule=data, verbose=False)
+    assert len(results.rows) == 6
+
+
+def test_steps_are_seen_once_however_many_runs_there_were(pairs_folder):
+    class Stepping(Gain):
+        is_baseline = False
+
+        def restore(self, degraded, paths, observe=lambda step: None):
+            observe(Step(0, 1, 0.0, lambda: degraded))
+            return super().restore(degraded, paths, observe)
+
+    seen = []
+
+    class Watch(Callback):
+        def on_test_start(self, trainer, pl_module):
+            pl_module.step_listeners.append(lambda samples, step: seen.append(samples[0].name))
+
+    model, data = Comparison({"one": Stepping(), "other": Stepping()}), PairedData(str(pairs_folder))
+    for _ in range(2):
+        seen.clear()
+        quiet_trainer(Watch()).test(model, datamodule=data, verbose=False)
+        assert sorted(seen) == ["0", "0", "1", "1"]
+    seen.clear()
+    quiet_trainer().test(model.members()[0], datamodule=data, verbose=False)
+    assert seen == []
+
+
+def test_a_run_that_an_exception_ends_leaves_no_file_open(pairs_folder, tmp_path):
+    class Stop(Callback):
+        def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+            if batch_idx == 1:
+                raise RuntimeError("stopped here")
+
+    results = Results(str(tmp_path / "run"), [PSNR()], pictures=False, trajectory=0)
+    with pytest.raises(RuntimeError, match="stopped here"):
+        quiet_trainer(results, Stop()).test(Gain(), datamodule=PairedData(str(pairs_folder)), verbose=False)
+    [file] = (tmp_path / "run" / "rows").iterdir()
+    assert str(file.resolve()) not in [opened.path for opened in psutil.Process().open_files()]
 
 
 def test_the_lines_of_the_page_run_as_they_stand(tmp_path, monkeypatch, capsys):
