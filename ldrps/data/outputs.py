@@ -14,7 +14,8 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".ldrps-write-test"
         probe.touch()
-        probe.unlink()
+        # Another process that shares the folder may have been quicker.
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(
             f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another --output"
