@@ -1,6 +1,7 @@
 """Images to restore: files, folders and globs."""
 
 import glob
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -163,10 +164,11 @@ def name_outputs(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, str]]:
     # Not the whole path: a link beside a picture is a picture with a name of its own.
     distinct = list({file.parent.resolve() / file.name: (file, relative) for file, relative in found}.values())
     stems = [str(relative.with_suffix("")) for _, relative in distinct]
+    count = Counter(stems)
     names: list[tuple[Path, str]] = []
     taken: set[str] = set()
     for (file, relative), stem in zip(distinct, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else str(relative)
+        name = stem if count[stem] == 1 else str(relative)
         number = 2
         while name in taken:
             name = f"{relative}-{number}"

@@ -1,5 +1,6 @@
 """Pairs of degraded images and ground truth, in two folders with equal file names."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ class PairedData(ScoredData[Pair]):
                 "say so, such as --data.input_name low --data.target_name high"
             )
         found = [(str(relative.with_suffix("")), file) for file, relative in find_images(str(folder))]
-        stems = [stem for stem, _ in found]
-        if doubled := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        count = Counter(stem for stem, _ in found)
+        if doubled := sorted(stem for stem in count if count[stem] > 1):
             raise ValueError(f"{folder} holds several files called {doubled[0]!r} with different endings: keep one")
         return dict(found)
