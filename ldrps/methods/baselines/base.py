@@ -35,5 +35,6 @@ class Baseline(Restorer):
 
 def through_numpy(tool: Callable[[np.ndarray], np.ndarray], image: Tensor) -> Tensor:
     """Apply a tool for arrays of shape (H, W, 3), float64, to an image of shape (3, H, W)."""
-    array = tool(image.permute(1, 2, 0).double().cpu().numpy())
+    # On the CPU first: Apple's GPUs know no double precision.
+    array = tool(image.permute(1, 2, 0).cpu().double().numpy())
     return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1).to(image)
