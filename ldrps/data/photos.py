@@ -221,4 +221,5 @@ def _shard_records(shard: Path) -> list[Record]:
 
 def _side_captions(path: Path) -> tuple[str, ...]:
     text = path.with_suffix(".txt")
-    return tuple(text.read_text(encoding="utf-8").split("\n")[:1]) if text.is_file() else ()
+    lines = text.read_text(encoding="utf-8").split("\n") if text.is_file() else []
+    return tuple(line for line in lines if line.strip())[:1]

@@ -111,3 +111,10 @@ def test_one_photo_in_so_many_is_held_out_and_all_others_are_trained_on(tmp_path
     data.setup("fit")
     assert list(data.held_out.indices) == expected
     assert sorted([*data.training.indices, *expected]) == list(range(count))
+
+
+@pytest.mark.parametrize(("text", "captions"), [("", ()), ("\n \n", ()), ("\na cup\nof coffee\n", ("a cup",))])
+def test_lines_with_nothing_in_them_are_no_captions(tmp_path, photo, text, captions):
+    photo.save(tmp_path / "cup.png")
+    (tmp_path / "cup.txt").write_text(text)
+    assert [record.captions for record in Photos([str(tmp_path)]).records] == [captions]
