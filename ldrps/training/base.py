@@ -1,5 +1,6 @@
 """What the trainings of the embedded models share."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from rich.console import Console
 from torch import Tensor
 
 from degradations.base import Degradation
@@ -97,6 +99,11 @@ class Training(LightningModule):
         """Export once, with the averaged weights if a callback put them in place."""
         if self.export_dir is not None and self.trainer.is_global_zero:
             self.export(Path(self.export_dir))
+            # Nobody who listens any more is no reason for a long training to fail at its end.
+            with suppress(BrokenPipeError):
+                Console().print(
+                    f"what was trained is in {self.export_dir}", highlight=False, soft_wrap=True, markup=False
+                )
 
     def export(self, folder: Path) -> None:
         """Write the trained part into a pipeline folder, in half precision."""

@@ -82,6 +82,17 @@ def test_a_negative_warm_up_is_refused():
         Slope(warmup_steps=-3)
 
 
+@pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
+@pytest.mark.parametrize("exports", [True, False])
+def test_the_end_says_where_what_was_trained_lies(exports, tmp_path, monkeypatch, capfd):
+    written = []
+    monkeypatch.setattr(Slope, "export", lambda self, folder: written.append(folder))
+    fit(Slope(export_dir=str(tmp_path) if exports else None))
+    assert written == ([tmp_path] if exports else [])
+    sentence = f"what was trained is in {tmp_path}\n"
+    assert capfd.readouterr().out.endswith(sentence) == exports
+
+
 def seeds_drawn(seed=0, step=0, rank=0, count=3):
     training = Slope(seed=seed)
     loop = SimpleNamespace(epoch_loop=SimpleNamespace(total_batch_idx=step))
