@@ -15,6 +15,12 @@ UNKNOWN = re.compile(
     r"unrecognized arguments: --([^\s=]+)|[Oo]ption '([^']+)' is not accepted|does not accept option '([^']+)'"
 )
 
+NONE_OF = re.compile(
+    r"(?:Parser key|Key) ['\"]([^'\"]+)['\"]: Expected a typing\.Literal\[([^]]+)\]"
+    r"(?:\. Got value:| - Expected a <class 'NoneType'> Given value type: \S+ '\S+'> Given value:) (.*)"
+)
+"""A value that is none of those that a setting takes."""
+
 
 def with_hint(error: Exception, parser: "ArgumentParser", arguments: Sequence[str]) -> str:
     """Say in one sentence what is wrong, and for an unknown setting which one may be meant.
@@ -91,9 +97,14 @@ def shortened(message: str) -> str:
     Example:
         >>> shortened("Key 'b' is not accepted\n  - Expected a <class 'NoneType'>\nGiven value: Y(...)")
         "Key 'b' is not accepted"
+        >>> shortened("Parser key \"method\":\n  Expected a typing.Literal['grid', 'random']. Got value: gird")
+        "method='gird' is none of grid, random"
     """
     message = " ".join(message.split())
     message = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", message)
+    if found := NONE_OF.fullmatch(message):
+        name, values, value = found.groups()
+        return f"{name}={value!r} is none of {values.replace(chr(39), '')}"
     return re.split(r" - Expected a <class 'NoneType'>| Given value type: ", message)[0]
 
 
