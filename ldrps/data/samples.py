@@ -94,6 +94,8 @@ class Outcome:
         seconds: Time it took, shared evenly by images that were restored together.
         restorer: Name of the method among several.
         remark: What the method has to say of it, such as which way it took and why; empty if nothing.
+        peak_mib: Largest memory in MiB: on a GPU while it was restored, with what was restored together; elsewhere the
+            process's until then. 0 for what was not restored.
     """
 
     sample: Sample | Unreadable
@@ -102,6 +104,7 @@ class Outcome:
     seconds: float
     restorer: str = ""
     remark: str = ""
+    peak_mib: float = 0.0
 
     def to(self, device: Any, **options: Any) -> "Outcome":
         """Stay on the CPU, where its images are; Lightning would copy what it cannot ask to move."""

@@ -1,6 +1,8 @@
 """How many images are restored at once: as many as are quickest, and as fit into the memory."""
 
 import math
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,7 +44,7 @@ class Pace:
 
     @contextmanager
     def measured(self, pixels: int, device: torch.device) -> Iterator[None]:
-        """Note what the images restored within take; of so many pixels together."""
+        """Note what the images restored within take; of so many pixels together. `peak_mib` counts from here."""
         if device.type != "cuda":
             yield
             return
@@ -50,3 +52,12 @@ class Pace:
         torch.cuda.reset_peak_memory_stats(device)
         yield
         self.bytes_per_pixel = max(1.0, (torch.cuda.max_memory_allocated(device) - before) / pixels)
+
+
+def peak_mib(device: torch.device) -> float:
+    """Largest memory in MiB: a GPU's since `Pace.measured` was last entered, elsewhere the process's so far."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -5,7 +5,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ldrps.data.as_sample import as_sample
 from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
 from ldrps.data.shards import gathered
 from ldrps.methods.economies import LOGGER, Economy, clear_memory, is_out_of_memory, made_with_less
-from ldrps.methods.pace import Pace
+from ldrps.methods.pace import Pace, peak_mib
 from ldrps.metrics.base import Metric
 from ldrps.results.run_folder import Row, merge_rows
 from ldrps.results.scoring import failure, measurable, score
@@ -237,7 +237,10 @@ class Restorer(LightningModule, ABC):
             count = self.pace.images_at_once(height * width, self.device)
             piece, samples = samples[:count], samples[count:]
             with self.pace.measured(len(piece) * height * width, self.device):
-                outcomes += self._restore_group(piece)
+                done = self._restore_group(piece)
+            # Now: the next piece, of this method or another, forgets it.
+            peak = peak_mib(self.device)
+            outcomes += [replace(outcome, peak_mib=peak) for outcome in done]
         return outcomes
 
     def _restore_group(self, samples: list[Sample]) -> list[Outcome]:

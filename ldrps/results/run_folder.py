@@ -32,7 +32,8 @@ class Row:
         metrics: Number by column; None where an image is too small or the number is not finite.
         not_finite: What was not a finite number, by column.
         seconds: Time of the restoration.
-        peak_mib: Largest memory of the process so far.
+        peak_mib: Largest memory in MiB: on a GPU while it was restored, elsewhere the process's until then; 0 for the
+            degraded image itself.
         error: One sentence that says why there is no result.
         remark: What the method has to say of it, such as which way it took and why.
         made_at: Seconds since 1970, by which the newest of several is known; 0 where an earlier version wrote none.

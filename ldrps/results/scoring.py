@@ -1,7 +1,5 @@
 """Rows of results: what every image measures."""
 
-import resource
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,6 +23,7 @@ class Measurable:
         image: Shape (3, H, W), range [0, 1].
         seconds: Time it took.
         remark: What the method has to say of it.
+        peak_mib: Largest memory while it was made; 0 for the degraded image.
     """
 
     restorer: str
@@ -32,6 +31,7 @@ class Measurable:
     image: Tensor
     seconds: float
     remark: str = ""
+    peak_mib: float = 0.0
 
     def kind(self) -> tuple[str, tuple[int, ...], bool]:
         """Images of one kind are scored in one batch."""
@@ -47,8 +47,8 @@ def measurable(outcomes: Sequence[Outcome]) -> list[Measurable]:
         if isinstance(sample, Sample):
             inputs[id(sample)] = Measurable(INPUT, sample, sample.image, 0.0)
             if outcome.restored is not None:
-                result = Measurable(outcome.restorer, sample, outcome.restored, outcome.seconds, outcome.remark)
-                results.append(result)
+                took = (outcome.seconds, outcome.remark, outcome.peak_mib)
+                results.append(Measurable(outcome.restorer, sample, outcome.restored, *took))
     return [*inputs.values(), *results]
 
 
@@ -57,7 +57,8 @@ def failure(outcome: Outcome) -> Row:
     sample = outcome.sample
     name = sample.name or str(sample.path)
     key = sample.key if isinstance(sample, Sample) else ""
-    return Row(sample.suite, name, key, outcome.restorer, seconds=outcome.seconds, error=outcome.error)
+    took = {"seconds": outcome.seconds, "peak_mib": outcome.peak_mib}
+    return Row(sample.suite, name, key, outcome.restorer, **took, error=outcome.error)
 
 
 def score(results: Sequence[Measurable], metrics: Sequence[Metric], device: torch.device) -> list[Row]:
@@ -83,7 +84,6 @@ def score_group(results: Sequence[Measurable], metrics: Sequence[Metric], device
         except Exception as error:  # A measure that fails, whatever it raises, must not cost the others.
             columns[metric.column] = [None] * len(results)
             broken[metric.column] = f"error: {' '.join(str(error).split())}"
-    peak = peak_mib(device)
     rows = []
     for number, result in enumerate(results):
         values = {name: numbers[number] for name, numbers in columns.items()}
@@ -92,14 +92,5 @@ def score_group(results: Sequence[Measurable], metrics: Sequence[Metric], device
         kept = {name: None if name in odd else value for name, value in values.items()}
         sample = result.sample
         own = (sample.suite, sample.name, sample.key, result.restorer)
-        rows.append(Row(*own, kept, odd, result.seconds, peak, remark=result.remark))
+        rows.append(Row(*own, kept, odd, result.seconds, result.peak_mib, remark=result.remark))
     return rows
-
-
-def peak_mib(device: torch.device) -> float:
-    """Largest memory so far in MiB: the device's on a GPU, the process's elsewhere."""
-    if device.type == "cuda":
-        return round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

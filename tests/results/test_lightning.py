@@ -17,6 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from ldrps.callbacks.results import Results
 from ldrps.data.images import ImageData
 from ldrps.data.pairs import PairedData
+from ldrps.methods import pace, restorer
 from ldrps.methods.baselines.gain import Gain
 from ldrps.methods.baselines.gamma import Gamma
 from ldrps.methods.comparison import Comparison
@@ -127,6 +128,23 @@ def test_a_second_test_with_the_same_objects_counts_nothing_twice(pairs_folder, 
     quiet_trainer(Results(str(tmp_path / "run"), [PSNR()], pictures=False)).test(model, datamodule=data, verbose=False)
     trainer.test(model, datamodule=data, verbose=False)
     assert len(results.rows) == 6
+
+
+def test_the_memory_of_a_row_is_that_of_its_method(pairs_folder, monkeypatch):
+    peaks = iter([1.0, 2.0, 10.0, 20.0])
+    monkeypatch.setattr(restorer, "peak_mib", lambda device: next(peaks))
+    # Two pieces of a batch, on whose images one method comes after the other.
+    monkeypatch.setattr(pace, "CPU_PIXELS", 1)
+    results = Results(None, [PSNR()], trajectory=0)
+    model = Comparison({"gain": Gain(), "gamma": Gamma()})
+    quiet_trainer(results).test(model, datamodule=PairedData(str(pairs_folder), batch_size=2), verbose=False)
+    assert [(row.restorer, row.peak_mib) for row in results.rows if row.restorer != INPUT] == [
+        ("gain", 1.0),
+        ("gain", 2.0),
+        ("gamma", 10.0),
+        ("gamma", 20.0),
+    ]
+    assert [row.peak_mib for row in results.rows if row.restorer == INPUT] == [0.0, 0.0]
 
 
 def test_steps_are_seen_once_however_many_runs_there_were(pairs_folder):
