@@ -57,8 +57,8 @@ def failure(outcome: Outcome) -> Row:
     sample = outcome.sample
     name = sample.name or str(sample.path)
     key = sample.key if isinstance(sample, Sample) else ""
-    took = {"seconds": outcome.seconds, "peak_mib": outcome.peak_mib}
-    return Row(sample.suite, name, key, outcome.restorer, **took, error=outcome.error)
+    own = (sample.suite, name, key, outcome.restorer)
+    return Row(*own, seconds=outcome.seconds, peak_mib=outcome.peak_mib, error=outcome.error)
 
 
 def score(results: Sequence[Measurable], metrics: Sequence[Metric], device: torch.device) -> list[Row]:
