@@ -87,7 +87,7 @@ class Denoised(Output, Precision):
         self.network.to(degraded)
         noise = self.look_at_whole(degraded, undo) if facts is None else facts
         undone = undo(degraded)
-        deviation = in_rgb(noise.variance).sqrt()
+        deviation = in_rgb(noise.variance_of_all_scales).sqrt()
         mean = local_mean(undone)
         noise = ClippedNoise.heard(deviation, mean, undo(torch.zeros_like(degraded)), undo(torch.ones_like(degraded)))
         denoised = noise.undone(self._denoised(undone, noise.left_at(mean)))
