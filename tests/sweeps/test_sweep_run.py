@@ -282,6 +282,8 @@ def test_parts_alike_in_one_run_stay_two():
 def group_leader(arguments):
     """What a fork of this process runs, as the first of a group of its own."""
     os.setsid()
+    # As in a terminal: what a shell runs in the background, tests too, passes over Ctrl+C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child(arguments)
 
 
