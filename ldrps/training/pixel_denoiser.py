@@ -101,7 +101,8 @@ class PixelDenoiserTraining(Training):
         size = len(image)
         generators = generators_for(0, range(batch_idx * size, (batch_idx + 1) * size))
         white = normal(generators, *image.shape[1:]).to(image)
-        everyone, nobody = torch.ones(size, device=self.device) > 0, torch.zeros(size, device=self.device) > 0
+        everyone = torch.ones(size, dtype=torch.bool, device=image.device)
+        nobody = ~everyone
         cases = {}
         for sigma in VALIDATION_SIGMAS:
             level = image.new_full((size, 3, 1, 1), sigma / 255)

@@ -89,8 +89,9 @@ class Denoised(Output, Precision):
         undone = undo(degraded)
         deviation = in_rgb(noise.variance_of_all_scales).sqrt()
         mean = local_mean(undone)
-        noise = ClippedNoise.heard(deviation, mean, undo(torch.zeros_like(degraded)), undo(torch.ones_like(degraded)))
-        denoised = noise.undone(self._denoised(undone, noise.left_at(mean)))
+        black, white = undo(torch.zeros_like(degraded)), undo(torch.ones_like(degraded))
+        clipped = ClippedNoise.heard(deviation, mean, black, white)
+        denoised = clipped.undone(self._denoised(undone, clipped.left_at(mean)))
         return torch.lerp(undone, denoised, (deviation / FAINT).clamp(max=1))
 
     def _denoised(self, images: Tensor, deviation: Tensor) -> Tensor:
