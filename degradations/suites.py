@@ -2,36 +2,55 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
-from degradations.base import Degradation
-from degradations.description import build, describe
 from degradations.nearest import nearest
 
+# It brings torch, which takes seconds to import; a suite that does not exist is told without.
+if TYPE_CHECKING:
+    from degradations.base import Degradation
 
-def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> dict[str, Degradation]:
+
+def find_suite(name: str, folder: Path) -> Path:
+    """Find the file of a suite.
+
+    Args:
+        name: Name of a file of the folder without its ending, or path of a YAML file.
+        folder: Where the named suites are.
+
+    Raises:
+        ValueError: If there is no such suite; the message names the nearest.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    hint = nearest(name, known) or ":"
+    raise ValueError(f"suite {name!r} does not exist{hint} There are {', '.join(known)}; or give a YAML file")
+
+
+def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> "dict[str, Degradation]":
     """Load a suite, or all suites that a collection lists.
 
     A suite's file holds ``degradation`` (a class path, and its settings as init_args), a collection's file ``suites``,
     a list of names.
 
     Args:
-        name: Name of a file of the folder without its ending, or path of a YAML file.
-        folder: Where the named suites are.
+        name: See `find_suite`.
+        folder: See `find_suite`.
         inside: Collections that led here.
 
     Returns:
         The degradation of each suite by name; several for a collection.
 
     Raises:
-        ValueError: If there is no such suite (the message names the nearest), or its file is wrong.
+        ValueError: If there is no such suite, or its file is wrong.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.yaml"))
-        hint = nearest(name, known) or ":"
-        raise ValueError(f"suite {name!r} does not exist{hint} There are {', '.join(known)}; or give a YAML file")
+    from degradations.description import build
+
+    path = find_suite(name, folder)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -51,12 +70,14 @@ def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> dict[s
         raise ValueError(f"suite {path}: {error}") from error
 
 
-def merged(parts: Iterable[dict[str, Degradation]]) -> dict[str, Degradation]:
+def merged(parts: "Iterable[dict[str, Degradation]]") -> "dict[str, Degradation]":
     """Put suites together.
 
     Raises:
         ValueError: If two that differ share a name.
     """
+    from degradations.description import describe
+
     together: dict[str, Degradation] = {}
     for part in parts:
         for name, degradation in part.items():

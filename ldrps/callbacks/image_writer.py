@@ -11,13 +11,13 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from rich.console import Console
 from torch import Tensor
 
-from ldrps.data.image_files import Picture, write_picture
+from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.images import ImageData
 from ldrps.data.outputs import check_distinct, check_outputs, prepare_folder
 from ldrps.data.photo_files import check_format, write_photo
 from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
-from ldrps.data.shards import gathered
+from ldrps.data.shards import gathered, own_part
 from ldrps.methods.restorer import Restorer, Step
 from modules.pictures import to_pil
 
@@ -30,10 +30,14 @@ class ImageWriter(BasePredictionWriter):
     Args:
         output: Folder for the pictures; None writes none.
         format: Format of the pictures; None takes each photo's own, or PNG where that could not hold the result.
-        compare: Also write ``NAME.compare.png``, before and after side by side.
+        compare: Also write ``NAME.compare.png``, before and after side by side; of pictures that are kept, where it is
+            missing.
         trajectory: Also write ``NAME.trajectory.png``, a film strip of this many x0 predictions; 0 writes none.
         overwrite: Replace pictures of earlier runs; inputs are never replaced.
         resume: Keep pictures of earlier runs and restore the others.
+
+    Attributes:
+        written: Files of this process's restored pictures, by the names of their samples.
 
     Raises:
         ValueError: Before anything is restored, if an output is an input, exists already, is that of two inputs, or
@@ -87,11 +91,7 @@ class ImageWriter(BasePredictionWriter):
         # Nothing would keep these: a picture that is missing is restored, with all that lies beside it.
         check_outputs(more, [], may_exist, "add --overwrite to replace them")
         if self.resume:
-            open_files = [entry for entry, path in zip(data.files, pictures, strict=True) if not path.exists()]
-            self.num_kept = len(data.files) - len(open_files)
-            data.files = open_files
-        if self.num_kept and trainer.is_global_zero:
-            say(f"{self.num_kept} of {len(sources)} picture(s) are in {self.output} already and are kept")
+            self._keep_finished(trainer, data)
 
     def on_predict_start(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Watch the sampling where a film strip is wanted."""
@@ -123,14 +123,43 @@ class ImageWriter(BasePredictionWriter):
         """Say where the pictures are."""
         if self.output is None:
             return
-        count = len(gathered(self.written))
+        count = len(gathered(list(self.written)))
         for note in self._notes:
             say(note, is_error=True)
         if trainer.is_global_zero:
             say(f"{count} restored picture(s) in {self.output}")
 
+    def _keep_finished(self, trainer: Trainer, data: ImageData) -> None:
+        kept = [(file, name) for file, name in data.files if self._picture(name, file).exists()]
+        if not kept:
+            return
+        if trainer.is_global_zero:
+            say(f"{len(kept)} of {len(data.files)} picture(s) are in {self.output} already and are kept")
+            stripless = [name for _, name in kept if self.trajectory and not self._beside(name, "trajectory").exists()]
+            if stripless:
+                say(f"{len(stripless)} of them have no film strip, which is drawn while a picture is restored")
+        self.num_kept = len(kept)
+        names = {name for _, name in kept}
+        data.files = [(file, name) for file, name in data.files if name not in names]
+        if self.compare:
+            # Here: a run in which nothing is left to restore goes no further.
+            for file, name in own_part(kept, "0/1", trainer):
+                self._compare_kept(file, name, data.max_pixels)
+
+    def _compare_kept(self, file: Path, name: str, max_pixels: int) -> None:
+        if self._beside(name, "compare").exists():
+            return
+        picture = self._picture(name, file)
+        try:
+            before, after = (read_picture(path, max_pixels).image for path in (file, picture))
+            if before.shape != after.shape:
+                raise ValueError(f"{file} is of another size")
+            self._write_comparison(name, before, after)
+        except ValueError as error:
+            say(f"{picture} is kept without a comparison: {error}", is_error=True)
+
     def _forget(self) -> None:
-        self.written: list[Path] = []
+        self.written: dict[str, Path] = {}
         self.num_kept = 0
         self._notes: list[str] = []
         self._frames: dict[str, list[Tensor]] = {}
@@ -141,15 +170,17 @@ class ImageWriter(BasePredictionWriter):
         beside = [self._beside(sample.name, kind) for kind in self._kinds()]
         check_outputs([path, *beside], [sample.path] if sample.path else [], self.overwrite or self.resume)
         if self.compare:
-            gap = torch.ones(3, restored.shape[1], max(2, restored.shape[2] // 64))
-            pair = torch.cat([sample.image, gap, restored], dim=2)
-            write_picture(to_pil(pair), self._beside(sample.name, "compare"))
+            self._write_comparison(sample.name, sample.image, restored)
         if frames := self._frames.pop(sample.name, None):
             write_picture(to_pil(torch.cat(frames, dim=2)), self._beside(sample.name, "trajectory"))
         # The picture comes last: where it is, everything of the photo is.
         losses = write_photo(restored, Picture(sample.image, sample.alpha, sample.original), path)
-        self.written.append(path)
+        self.written[sample.name] = path
         self._notes += [f"{sample.path or sample.name}: {note}" for note in (*sample.original.notes, *losses)]
+
+    def _write_comparison(self, name: str, before: Tensor, after: Tensor) -> None:
+        gap = torch.ones(3, after.shape[1], max(2, after.shape[2] // 64))
+        write_picture(to_pil(torch.cat([before, gap, after], dim=2)), self._beside(name, "compare"))
 
     def _keep_frame(self, samples: Sequence[Sample], step: Step) -> None:
         wanted = step.frames(self.trajectory)

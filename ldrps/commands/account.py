@@ -5,11 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
 
-from ldrps.data.image_files import Picture, read_picture
+# It brings torch, which takes seconds to import and which only pictures need.
+if TYPE_CHECKING:
+    from ldrps.data.image_files import Picture
 
 
 @dataclass
@@ -37,8 +40,10 @@ class Account:
         sys.stderr.write(f"ldrps: {' '.join(sentence.split())}\n")
 
 
-def read_all(files: Sequence[tuple[Path, str]], account: Account, title: str) -> Iterator[tuple[Picture, Path, str]]:
+def read_all(files: Sequence[tuple[Path, str]], account: Account, title: str) -> "Iterator[tuple[Picture, Path, str]]":
     """Read pictures one after another behind a progress bar; what cannot be read is counted and passed over."""
+    from ldrps.data.image_files import read_picture
+
     for file, name in track(files, title, console=Console(stderr=True), transient=True):
         try:
             picture = read_picture(file)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ldrps.commands.options import option, parse
 from ldrps.configuration.arguments import one_each
+from ldrps.configuration.presets import read_prior
+from ldrps.data.inputs import check_inputs
 
 WHEN_INTERRUPTED = "interrupted; texts written so far are kept"
 
@@ -36,6 +38,9 @@ class Caption:
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps caption` and return its exit code."""
     options, settings = parse("caption", Caption, arguments)
+    # What is misspelt is told before what takes seconds to import.
+    check_inputs(options.inputs)
+    read_prior(options.prior)
     from ldrps.configuration.quiet import quieten, tell
 
     quieten()

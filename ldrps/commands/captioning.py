@@ -10,7 +10,7 @@ from torch import Tensor
 from ldrps.commands.account import Account, read_all, say
 from ldrps.commands.caption import Caption
 from ldrps.configuration.presets import build_prior
-from ldrps.data.images import find_images, name_outputs
+from ldrps.data.inputs import find_images, name_outputs
 from ldrps.data.outputs import prepare_folder
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.priors.base import Prior

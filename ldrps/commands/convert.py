@@ -37,6 +37,11 @@ class Convert:
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps convert` and return its exit code."""
     options = parse_alone("convert", Convert, arguments)
+    # What is misspelt is told before what takes seconds to import.
+    if not options.checkpoint.is_file():
+        raise ValueError(
+            f"checkpoint {str(options.checkpoint)!r} does not exist: give the file of the official release"
+        )
     from ldrps.configuration.quiet import quieten
 
     quieten()

@@ -17,6 +17,7 @@ from ldrps.data.checkpoint_files import read_saved
 from ldrps.data.outputs import prepare_folder
 from modules.conversion.conditional_unet import convert_conditional_unet
 from modules.conversion.da_clip import convert_da_clip
+from modules.file_modes import give_usual_modes
 from modules.sde.folder import INDEX, save_sde
 from modules.sde.mean_reverting import MeanReverting
 
@@ -100,6 +101,7 @@ def new_folder(output: Path, last: str) -> Iterator[Path]:
     prepare_folder(output)
     with tempfile.TemporaryDirectory(dir=output, prefix=".ldrps-") as temporary:
         yield Path(temporary)
+        give_usual_modes(Path(temporary))
         for made in sorted(Path(temporary).iterdir(), key=lambda path: path.name == last):
             if (output / made.name).is_dir():
                 shutil.rmtree(output / made.name)
@@ -110,10 +112,8 @@ def read_state(file: Path) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint, without running what it may hold.
 
     Raises:
-        ValueError: If the file is missing, damaged, or holds more than tensors.
+        ValueError: If the file is damaged, or holds more than tensors.
     """
-    if not file.is_file():
-        raise ValueError(f"checkpoint {str(file)!r} does not exist: give the file of the official release")
     try:
         state = load_file(file) if file.suffix == ".safetensors" else read_saved(file)
     except (OSError, SafetensorError) as error:

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from degradations.suites import find_suite
 from ldrps.commands.options import option, parse_alone
+from ldrps.data.inputs import check_inputs
+from ldrps.data.shipped import suite_folder
 
 WHEN_INTERRUPTED = "interrupted; pictures finished so far are kept"
 
@@ -58,6 +61,10 @@ def one_suite_each(arguments: Sequence[str]) -> list[str]:
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps degrade` and return its exit code."""
     options = parse_alone("degrade", Degrade, one_suite_each(arguments))
+    # What is misspelt is told before what takes seconds to import.
+    for suite in options.suite:
+        find_suite(suite, suite_folder())
+    check_inputs(options.inputs)
     from ldrps.commands.degrading import degrade
 
     return degrade(options).exit_code

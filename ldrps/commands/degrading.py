@@ -14,7 +14,7 @@ from ldrps.commands.account import Account, read_all, say
 from ldrps.commands.degrade import Degrade
 from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.image_generator import image_generator
-from ldrps.data.images import find_images, name_outputs
+from ldrps.data.inputs import find_images, name_outputs
 from ldrps.data.outputs import check_outputs, prepare_folder
 from ldrps.data.shipped import suite_folder
 from ldrps.results.contact_sheet import contact_sheet, thumbnail

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldrps.commands.options import option, parse
+from ldrps.data.checkpoint_files import check_file
 
 WHEN_INTERRUPTED = "interrupted; what was written may be incomplete"
 
@@ -19,7 +20,7 @@ class Export:
 
     Attributes:
         checkpoint: Checkpoint of `ldrps fit`, in the folder where it was written.
-        output: Pipeline folder that receives the part.
+        output: Pipeline folder that receives the part; an earlier one is kept beside it.
     """
 
     checkpoint: Path = field(metadata=option(metavar="FILE"))
@@ -29,6 +30,8 @@ class Export:
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps export` and return its exit code."""
     options, changes = parse("export", Export, arguments)
+    # What is misspelt is told before what takes seconds to import.
+    check_file(options.checkpoint)
     from ldrps.configuration.quiet import quieten
 
     quieten()
@@ -36,5 +39,5 @@ def run(arguments: Sequence[str]) -> int:
     from ldrps.configuration.checkpoints import export
 
     step = export(options.checkpoint, options.output, changes)
-    say(f"weights of step {step} in {options.output}")
+    say(f"these are the weights of step {step}")
     return 0

@@ -4,10 +4,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ldrps.data.inputs import check_inputs
+
 if TYPE_CHECKING:
     from ldrps.configuration.layers import Settings
 
 WHEN_INTERRUPTED = "interrupted; what was finished so far is kept"
+
+OF_IMAGES = "ldrps.data.images.ImageData"
+"""Data of `ldrps predict` where nothing else is said."""
 
 OF_THE_WRITER = {
     "--output": "--writer.output",
@@ -51,13 +56,30 @@ def run_verb(verb: str, settings: Callable[[], "Settings"], changes: Sequence[st
     """
     from ldrps.configuration.quiet import quieten, tell
 
-    quieten()
     tell()
+    # What is misspelt is told before what takes seconds to import.
+    nested = settings()
+    if not any(change.startswith(("--data", "--print_config")) for change in changes):
+        check_inputs(everyday_inputs(nested))
+    quieten()
     from ldrps.configuration import lightning_cli
 
-    records = lightning_cli.run(verb, settings(), changes)
+    records = lightning_cli.run(verb, nested, changes)
     failed = [record for record in records if record.error is not None]
     if not failed:
         return 0
     # Nothing that could be read is wrong use; anything that failed while it was restored is a failed run.
     return 2 if len(failed) == len(records) and not any(record.seconds for record in failed) else 1
+
+
+def everyday_inputs(settings: "Settings") -> list[str]:
+    """The photos that settings name, where they do so as the everyday verbs do.
+
+    Example:
+        >>> everyday_inputs({"data": {"init_args": {"inputs": ["a.png"]}}}), everyday_inputs({"data": "my.Data"})
+        (['a.png'], [])
+    """
+    data = settings.get("data")
+    if not isinstance(data, dict) or data.get("class_path", OF_IMAGES) != OF_IMAGES:
+        return []
+    return list(data.get("init_args", {}).get("inputs", []))

@@ -24,8 +24,11 @@ class Report:
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps report` and return its exit code."""
     folder = parse_alone("report", Report, arguments).folder
-    from ldrps.results.conclusion import conclude
     from ldrps.results.run_folder import RunFolder
+
+    # What is misspelt is told before what takes seconds to import.
+    RunFolder(folder).read_settings()
+    from ldrps.results.conclusion import conclude
 
     conclude(RunFolder(folder))
     sys.stdout.write(f"report: {folder / 'report.html'}\n")

@@ -121,7 +121,13 @@ class Restore:
 
 
 def one_text(prompt: str) -> dict[str, Any]:
-    """The prior that `--prompt` stands for."""
+    """The prior that `--prompt` stands for.
+
+    Raises:
+        ValueError: If a part of the text would be taken for the name of another setting.
+    """
+    if "${" in prompt:
+        raise ValueError(f"prompt={prompt!r} holds ${{, which stands for another setting: write it without")
     return {"class_path": "modules.priors.text.Text", "init_args": {"prompt": prompt}}
 
 

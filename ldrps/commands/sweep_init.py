@@ -1,6 +1,6 @@
 """`ldrps sweep init`: writes a sweep file and checks it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +49,7 @@ def start(arguments: Sequence[str]) -> int:
     import yaml
 
     from ldrps.commands.sweeping import point_maker
-    from ldrps.sweeps.checking import check
+    from ldrps.sweeps.checking import check, first_settings
     from ldrps.sweeps.sweep import sweep_of
     from modules.safe_files import complete_or_absent
 
@@ -57,10 +57,19 @@ def start(arguments: Sequence[str]) -> int:
     check(sweep, point_maker("auto"))
     with complete_or_absent(options.file) as stream:
         stream.write(yaml.safe_dump(content, sort_keys=False, default_flow_style=None).encode())
-    # On the command line, it would take the place of what the file says.
-    suite = "" if "suite" in sweep.parameters else " --suite noise_25 haze"
-    say(f"{options.file} is written; for example: ldrps sweep run {options.file} --clean photos/{suite}")
+    say(f"{options.file} is written; for example: ldrps sweep run {options.file}{missing(first_settings(sweep))}")
     return 0
+
+
+def missing(settings: Collection[str]) -> str:
+    """Options of an example that says of the images what a sweep's file does not; they would take the place of its own.
+
+    Example:
+        >>> missing(["model.seed"]), missing(["clean", "suite"]), missing(["pairs"])
+        (' --clean photos/ --suite noise_25 haze', '', '')
+    """
+    examples = {"clean": " --clean photos/", "suite": " --suite noise_25 haze"}
+    return "" if "pairs" in settings else "".join(text for name, text in examples.items() if name not in settings)
 
 
 def parameter_of(text: str) -> tuple[str, dict[str, Any]]:
@@ -75,16 +84,20 @@ def parameter_of(text: str) -> tuple[str, dict[str, Any]]:
     """
     import yaml
 
+    from ldrps.configuration.texts import is_text
+
     name, separator, values = text.partition("=")
     if not (name and separator):
         raise ValueError(f"{text!r} must be KEY=VALUE, KEY=A,B,C or KEY=LOW..HIGH")
+    is_said = is_text(name) and not values.startswith("[")
+    read = str.strip if is_said else yaml.safe_load
     try:
-        value = yaml.safe_load(values)
+        value = read(values)
         listed = value if isinstance(value, list) else None
         if listed is None and "," in values and not isinstance(value, dict):
-            listed = [yaml.safe_load(part) for part in values.split(",")]
+            listed = [read(part) for part in values.split(",")]
         low, dots, high = values.partition("..")
-        if listed is None and dots and not values.startswith("."):
+        if listed is None and dots and not (is_said or values.startswith(".")):
             return name, {"min": yaml.safe_load(low), "max": yaml.safe_load(high)}
     except yaml.YAMLError as error:
         raise ValueError(f"{text!r} is no YAML after the equals sign") from error

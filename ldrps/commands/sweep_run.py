@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +16,7 @@ from ldrps.commands.account import say
 from ldrps.commands.exit_codes import terminated_as_interrupted
 from ldrps.commands.options import option, parse
 from ldrps.configuration.arguments import one_each
+from ldrps.data.inputs import check_inputs
 
 if TYPE_CHECKING:
     from ldrps.sweeps.records import SweepFolder
@@ -98,15 +101,18 @@ class SweepRun:
 def start(arguments: Sequence[str]) -> int:
     """Run `ldrps sweep run` and return its exit code."""
     options, changes = parse("sweep run", SweepRun, arguments)
-    from ldrps.callbacks.tracking import mode
-    from ldrps.commands.sweeping import constants_of, point_maker
-    from ldrps.sweeps.checking import check, check_images
     from ldrps.sweeps.records import SweepFolder
-    from ldrps.sweeps.search import candidates
     from ldrps.sweeps.sweep import read_sweep
 
     is_begun = Path(options.file).is_dir()
     sweep = SweepFolder(Path(options.file)).read() if is_begun else read_sweep(options.file)
+    # What is misspelt is told before what takes seconds to import.
+    check_inputs(options.clean)
+    from ldrps.callbacks.tracking import mode
+    from ldrps.commands.sweeping import constants_of, point_maker
+    from ldrps.sweeps.checking import check, check_images
+    from ldrps.sweeps.search import candidates
+
     sweep = sweep.with_constants({**options.constants(), **constants_of(one_each(changes))})
     if options.count is not None:
         sweep = replace(sweep, run_cap=options.count)
@@ -168,6 +174,7 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
         # Ctrl+C reaches the processes that read ahead, too, and a point whose own have died counts as failed: whoever
         # started this process ends it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=end_with_the_parent, daemon=True).start()
     import torch
 
     from ldrps.callbacks.tracking import log_run
@@ -186,6 +193,16 @@ def work(path: Path, device: str, project: str, threads: int | None = None) -> N
     except KeyboardInterrupt:
         if threads is None:
             raise
+
+
+def end_with_the_parent() -> None:
+    """Wait until whoever started this process is gone, killed perhaps, and end it as `run_here` would have."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker is always started by somebody"
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
 
 
 def conclude(folder: "SweepFolder") -> int:

@@ -8,8 +8,8 @@ from typing import Any
 from degradations.nearest import nearest
 from ldrps.commands.options import make_parser
 from ldrps.commands.test import Test
-from ldrps.configuration.arguments import text_of
 from ldrps.configuration.hints import shortened
+from ldrps.configuration.texts import argument_of, is_text, said
 
 OF_THE_SWEEP = ("output", "resume", "no_baselines", "shard", "workers", "wandb", "device")
 """Options of `ldrps test` that a sweep sets itself."""
@@ -22,7 +22,7 @@ def point_maker(device: str) -> Callable[[Mapping[str, Any], Path], tuple[Callab
 
     def make_run(settings: Mapping[str, Any], folder: Path) -> tuple[Callable[[], dict[str, Any]], list[str]]:
         everyday = {name: value for name, value in settings.items() if "." not in name}
-        changes = [f"--{name}={text_of(value)}" for name, value in settings.items() if "." in name]
+        changes = [argument_of(name, value) for name, value in settings.items() if "." in name]
         test = test_of(everyday, str(folder), device)
         return test.with_changes([*changes, "--trainer.enable_progress_bar=false"])
 
@@ -68,5 +68,5 @@ def constants_of(changes: Sequence[str]) -> dict[str, Any]:
         name, separator, value = change.removeprefix("--").partition("=")
         if not separator:
             raise ValueError(f"--{name} needs a value")
-        constants[name] = safe_load(value)
+        constants[name] = said(name, value) if is_text(name) else safe_load(value)
     return constants

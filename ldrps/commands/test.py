@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from degradations.suites import find_suite
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.commands.restore import COLORIZATION, one_text
 from ldrps.configuration.arguments import one_each, split_configs
 from ldrps.configuration.layers import DEFAULT_PRESET
+from ldrps.data.inputs import check_inputs
+from ldrps.data.shipped import suite_folder
 
 WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
 
@@ -84,10 +87,15 @@ class Test:
             ValueError: If a config or the protocol does not exist, or two restorers would share a name.
         """
         from ldrps.configuration.layers import merged, read_preset
-        from ldrps.configuration.lightning_cli import comparison
+        from ldrps.configuration.purposes import check_whole
 
         protocol = self.protocol if "." in self.protocol else f"test/{self.protocol}"
         settings = merged({"data": self._data()}, read_preset(protocol), protocol)
+        # What is misspelt is told before what takes seconds to import.
+        for config in self.config:
+            check_whole(config)
+        from ldrps.configuration.lightning_cli import comparison
+
         everyday: dict[str, Any] = {
             "model": comparison(self.config, about_models, not self.no_baselines),
             "results": {"output": self.output, "resume": self.resume},
@@ -96,6 +104,16 @@ class Test:
         return merged(
             settings, everyday if self.wandb is None else everyday | {"wandb": {"project": self.wandb}}, "the command"
         )
+
+    def check_images(self) -> None:
+        """Make sure that images and suites are there.
+
+        Raises:
+            ValueError: If one is not.
+        """
+        for suite in self.suite:
+            find_suite(suite, suite_folder())
+        check_inputs(self.clean)
 
     def with_changes(self, changes: Sequence[str]) -> tuple[Callable[[], dict[str, Any]], list[str]]:
         """What makes the settings of the whole run, and the changes that are left for Lightning's parser.
@@ -150,4 +168,6 @@ def run(arguments: Sequence[str]) -> int:
         check_data(arguments)
         return lightning.run("test", arguments)
     options, changes = parse("test", Test, arguments)
+    if "--print_config" not in changes:
+        options.check_images()
     return lightning.run_verb("test", *options.with_changes(changes))

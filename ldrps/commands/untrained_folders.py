@@ -15,6 +15,7 @@ from ldrps.commands.account import say
 from ldrps.commands.untrained import Untrained
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.shipped import PACKAGE, preset_folder
+from modules.file_modes import give_usual_modes
 
 NEEDED_BYTES = 3_000_000_000
 """Room that the larger of the folders wants on the disk."""
@@ -52,6 +53,7 @@ def make(job: Untrained) -> None:
     tokenizer = AutoTokenizer.from_pretrained(PACKAGE / "pretrained" / "mini" / "tokenizer")
     tokenizer.model_max_length = configuration(job.model, "text_encoder")["max_position_embeddings"]
     tokenizer.save_pretrained(job.output / "tokenizer")
+    give_usual_modes(job.output)
     # Last: a folder without it is not taken for a pipeline.
     (job.output / "model_index.json").write_text(json.dumps(index(), indent=1), encoding="utf-8")
     say(f"{job.model} with {count / 1e6:.0f} M random weights in {job.output}: --backbone {job.output} uses it")

@@ -34,7 +34,7 @@ class Exporting(Check):
             raise ValueError(
                 f"checkpoint {str(file)!r} does not fit the settings beside it: {' '.join(str(error).split())[:160]}"
             ) from error
-        training.export(Path(training.export_dir))
+        training.export_into(Path(training.export_dir))
 
 
 def export(checkpoint: Path, output: Path, changes: Sequence[str] = ()) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jsonargparse import ArgumentError
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -17,13 +18,16 @@ from ldrps.callbacks.image_writer import ImageWriter
 from ldrps.callbacks.results import Results
 from ldrps.callbacks.sampling_progress import SamplingProgress
 from ldrps.callbacks.tracking import Tracking
+from ldrps.callbacks.training_progress import TrainingProgress
 from ldrps.configuration.devices import check_devices
 from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
-from ldrps.configuration.kept_settings import SettingsBesideOutputs
-from ldrps.configuration.layers import Settings, merged, read_preset
+from ldrps.configuration.kept_settings import TRAINING_SETTINGS_FILE, SettingsBesideOutputs
+from ldrps.configuration.layers import Settings, merged
 from ldrps.configuration.presets import preset_model, with_priors
+from ldrps.configuration.purposes import check_whole
+from ldrps.configuration.texts import keep_texts
 from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.data.samples import Record
 from ldrps.data.shards import in_process_group
@@ -39,6 +43,9 @@ DEFAULT_DATA = {
     "validate": "ldrps.data.photos.PhotoData",
 }
 """What `--data` is where neither a file nor the command line says so."""
+
+DOES_NOT_FIT = ("loading state_dict", "loaded state dict", "contains only the model")
+"""What torch and Lightning say of a checkpoint of another model, of another optimiser, and of weights alone."""
 
 
 class CommandLine(LightningCLI):
@@ -77,7 +84,7 @@ class CommandLine(LightningCLI):
             read_checkpoint(Path(checkpoint))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Make the trainer; restorations show their own progress and log only where a logger is asked for.
+        """Make the trainer; runs show this project's progress, and restorations log only where a logger is asked for.
 
         Raises:
             ValueError: If it asks for devices that are not there.
@@ -90,11 +97,15 @@ class CommandLine(LightningCLI):
             raise ValueError(f"the trainer's settings do not fit this machine or each other: {error}") from error
 
     def _made_trainer(self, trainer: Any, **kwargs: Any) -> Trainer:
+        given = trainer.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        is_watched = trainer.enable_progress_bar is not False
         if self.subcommand not in RESTORING:
+            if self.subcommand == "fit" and is_watched and not any(isinstance(own, ProgressBar) for own in given):
+                trainer.callbacks = [*given, TrainingProgress()]
             return super().instantiate_trainer(**kwargs)
-        progress = [] if trainer.enable_progress_bar is False else [SamplingProgress()]
         kept = [] if self.parts is None else [self.parts]
-        trainer.callbacks = [*(trainer.callbacks or []), *progress, *kept, Failures()]
+        trainer.callbacks = [*given, *([SamplingProgress()] if is_watched else []), *kept, Failures()]
         # Every picture is written as it is finished; keeping all of them would fill the memory.
         if self.subcommand == "predict":
             self.config_init.predict.return_predictions = False
@@ -103,6 +114,20 @@ class CommandLine(LightningCLI):
         if trainer.logger is True or trainer.logger is None:
             trainer.logger = False
         return super().instantiate_trainer(enable_model_summary=False, enable_checkpointing=False, **kwargs)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the verb; a checkpoint that does not fit is one sentence."""
+        try:
+            super()._run_subcommand(subcommand)
+        except (RuntimeError, ValueError, KeyError) as error:
+            file = self.config[subcommand].get("ckpt_path")
+            if not file or not any(words in str(error) for words in DOES_NOT_FIT):
+                raise
+            raise ValueError(
+                f"checkpoint {str(file)!r} does not fit this training ({' '.join(str(error).split())[:160]}): give the "
+                f"settings that it was trained with ({TRAINING_SETTINGS_FILE} in the folder above it), or leave "
+                "--ckpt_path out"
+            ) from error
 
     def instantiate_classes(self) -> None:
         """Make everything, and tell results and forecasts what the restorers' settings are."""
@@ -172,20 +197,6 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
 
 
-def check_whole(config: str) -> None:
-    """Make sure that a preset or file is a method of its own.
-
-    Raises:
-        ValueError: If it names no class, or does not exist.
-    """
-    model = read_preset(config).get("model")
-    if model is None or (isinstance(model, dict) and "class_path" not in model):
-        raise ValueError(
-            f"config {config!r} names no method: each --config of `ldrps test` is a method of its own, and a file that "
-            "says what differs from another begins with `inherits: blind`, or what the other is called"
-        )
-
-
 def run(
     verb: str,
     settings: Settings,
@@ -212,6 +223,7 @@ def run(
         KeyboardInterrupt: If the user stopped the run.
     """
     settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
+    keep_texts()
     arguments = with_priors(arguments)
     if verb in RESTORING:
         settings, arguments = hand_down(settings, arguments)

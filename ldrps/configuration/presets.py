@@ -10,15 +10,18 @@ from ldrps.configuration.handing_down import hand_down
 from ldrps.configuration.hints import with_hint
 from ldrps.configuration.layers import DEFAULT_PRESET, Settings, is_class_path, read_preset, read_presets
 from ldrps.configuration.quiet import quieten
+from ldrps.configuration.texts import argument_of, as_meant, keep_texts
 from ldrps.data.moved import with_current_names
-from ldrps.methods.restorer import Restorer
-from modules.priors.base import Prior
 
+# The last two take seconds to import; wrong names are told without.
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+    from ldrps.methods.restorer import Restorer
+    from modules.priors.base import Prior
 
-def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> Restorer:
+
+def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> "Restorer":
     """Build the restorer of a preset.
 
     Lightning, diffusers and transformers are quiet from then on in the whole process: no remarks and no bars of theirs.
@@ -41,7 +44,7 @@ def load_preset(name: str = DEFAULT_PRESET, **settings: Any) -> Restorer:
         >>> restorer(Image.fromarray(cat()[:48, :64])).size
         (64, 48)
     """
-    changes = [f"--model.{key.replace('__', '.')}={text_of(value)}" for key, value in settings.items()]
+    changes = [argument_of(f"model.{key.replace('__', '.')}", value) for key, value in settings.items()]
     parser, config = parse_preset(name, changes)
     restorer: Restorer = parser.instantiate(config).model
     return restorer
@@ -68,7 +71,7 @@ def read_prior(name: str) -> Settings | str:
 
 
 def with_priors(arguments: Sequence[str]) -> list[str]:
-    """Replace names of priors after ``--model.prior`` by the classes and settings that they stand for.
+    """Replace names of priors after ``--model.prior`` by what they stand for; texts are meant as they stand.
 
     Raises:
         ValueError: If there is no such prior.
@@ -83,11 +86,11 @@ def with_priors(arguments: Sequence[str]) -> list[str]:
         name, separator, value = argument.partition("=")
         if name == option and separator:
             argument = f"{option}={text_of(read_prior(value))}"
-        resolved.append(argument)
+        resolved.append(as_meant(argument))
     return resolved
 
 
-def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
+def build_prior(name: str, settings: Sequence[str] = ()) -> "Prior":
     """Build a semantic prior.
 
     Args:
@@ -103,13 +106,15 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> Prior:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    from modules.priors.base import Prior
+
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
-    first = f"--prior={text_of(read_prior(name))}"
+    given = [f"--prior={text_of(read_prior(name))}", *map(as_meant, settings)]
     try:
-        prior: Prior = parser.instantiate(parser.parse_args([first, *settings])).prior
+        prior: Prior = parser.instantiate(parser.parse_args(given)).prior
     except ArgumentError as error:
-        raise ValueError(with_hint(error, parser, [first, *settings])) from error
+        raise ValueError(with_hint(error, parser, given)) from error
     return prior
 
 
@@ -143,6 +148,8 @@ def check_model(settings: Settings) -> None:
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    from ldrps.methods.restorer import Restorer
+
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Restorer, "model")
     try:
@@ -159,6 +166,8 @@ def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple[
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
+    from ldrps.methods.restorer import Restorer
+
     parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_argument("--config", action="config")
     parser.add_subclass_arguments(Restorer, "model")
@@ -171,6 +180,7 @@ def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple[
     settings, arguments = hand_down(settings, with_priors(arguments))
     given = [f"--config={json.dumps(settings, ensure_ascii=False)}", *arguments]
     quieten()
+    keep_texts()
     try:
         return parser, parser.parse_args(given)
     except ArgumentError as error:

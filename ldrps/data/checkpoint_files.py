@@ -5,7 +5,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
+
+def check_file(file: Path) -> None:
+    """Make sure that a checkpoint is there.
+
+    Raises:
+        ValueError: If the file does not exist or is empty.
+    """
+    if not file.is_file():
+        raise ValueError(f"checkpoint {str(file)!r} does not exist: give a file")
+    if file.stat().st_size == 0:
+        raise ValueError(f"checkpoint {str(file)!r} is empty (0 bytes): copy it again from its source")
 
 
 def read_saved(file: Path) -> Any:
@@ -14,10 +24,10 @@ def read_saved(file: Path) -> Any:
     Raises:
         ValueError: If the file does not exist, is empty, damaged or no checkpoint, or holds more than weights.
     """
-    if not file.is_file():
-        raise ValueError(f"checkpoint {str(file)!r} does not exist: give a file")
-    if file.stat().st_size == 0:
-        raise ValueError(f"checkpoint {str(file)!r} is empty (0 bytes): copy it again from its source")
+    check_file(file)
+    # It takes seconds; a file that is not there is told without.
+    import torch
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from degradations.suites import load_suites, merged
 from ldrps.data.buckets import BatchSize
 from ldrps.data.image_files import MAX_PIXELS, read_picture
 from ldrps.data.image_generator import image_generator
-from ldrps.data.images import find_images, name_outputs
+from ldrps.data.inputs import find_images, name_outputs
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.scored import IsFinished, ScoredData, ScoredFiles, digest_of
 from ldrps.data.shipped import suite_folder

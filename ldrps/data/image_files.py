@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from ldrps.data.deep_files import SAMPLE_FORMAT, grey_levels, is_deep, read_deep
+from ldrps.data.deep_files import PHOTOMETRIC, SAMPLE_FORMAT, grey_levels, is_deep, read_deep
 from ldrps.data.original import (
     Original,
     number_of_pictures,
@@ -142,6 +142,22 @@ def _damage_as_os_error() -> Iterator[None]:
         raise OSError(str(error)) from error
 
 
+def load_pixels(image: Image.Image) -> None:
+    """Read the pixels of an opened picture; of a YCbCr TIFF, which Pillow writes but does not read, as of any other.
+
+    Raises:
+        OSError: If it is damaged, but for some AVIF and HEIC files, whose decoders raise what they like.
+    """
+    is_ycbcr = isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == 6
+    if is_ycbcr and image.info["compression"] == "raw":
+        # Pillow takes it for RGB with a byte to spare, and ends too early. libtiff, which it leaves compressed files
+        # to, knows the colours, and how many pixels share one.
+        image.use_load_libtiff = True
+        extents = (0, 0, image.tag_v2[256], image.tag_v2[257])
+        image.tile = [ImageFile._Tile("libtiff", extents, 0, ("RGBX", "raw", False, image.tag_v2.offset))]
+    image.load()
+
+
 def is_raw(path: Path) -> bool:
     """Whether a file is camera raw, by its name."""
     return path.suffix.lower() in RAW_SUFFIXES
@@ -245,7 +261,7 @@ def _upright_picture(image: Image.Image, path: Path) -> Picture:
         picture = _deep_picture(read_deep(path, orientation), image.info.get("icc_profile"))
     else:
         with _damage_as_os_error():
-            image.load()
+            load_pixels(image)
         picture = to_picture(upright(image), str(path), image)
     exif, note = upright_exif(image, picture.image.shape[2], picture.image.shape[1])
     about = {"exif": exif, "xmp": upright_xmp(image), "dpi": resolution_of(image, orientation)}

@@ -10,7 +10,7 @@ import torch
 from degradations.receipts import fingerprint
 from ldrps.data.buckets import BatchSize
 from ldrps.data.image_files import MAX_PIXELS, read_picture
-from ldrps.data.images import find_images
+from ldrps.data.inputs import find_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.scored import IsFinished, ScoredData, ScoredFiles, digest_of
 

@@ -41,11 +41,12 @@ def json_lines(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def captions_of(row: dict[str, Any]) -> tuple[str, ...]:
-    """Captions of a row; none is no mistake.
+    """Captions of a row; none is no mistake, and one with nothing in it is none.
 
     Example:
-        >>> captions_of({"path": "a.jpg", "caption": "a cat"}), captions_of({"path": "a.jpg"})
+        >>> captions_of({"path": "a.jpg", "caption": "a cat"}), captions_of({"path": "a.jpg", "captions": [""]})
         (('a cat',), ())
     """
     captions = row.get("captions") or row.get("caption") or ()
-    return (captions,) if isinstance(captions, str) else tuple(str(caption) for caption in captions)
+    texts = [captions] if isinstance(captions, str) else [str(caption) for caption in captions if caption is not None]
+    return tuple(text for text in texts if text.strip())

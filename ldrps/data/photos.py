@@ -15,11 +15,11 @@ from PIL import Image
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, to_picture, to_tensor
-from ldrps.data.images import files_in
+from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, load_pixels, to_picture, to_tensor
+from ldrps.data.inputs import files_in
 from ldrps.data.original import upright
 from ldrps.data.own_colours import to_srgb
-from ldrps.data.photo_lists import LIST_SUFFIXES, read_photo_list
+from ldrps.data.photo_lists import LIST_SUFFIXES, captions_of, read_photo_list
 from ldrps.data.resumable import Draw, ResumableLoader, ShuffledBatches
 
 TRAINING_SUFFIXES = IMAGE_SUFFIXES - HEIF_SUFFIXES
@@ -38,7 +38,7 @@ class Record:
 class Photos(Dataset[dict[str, Any]]):
     """Random square crops of photos with a caption each.
 
-    A shard is a tar file of ``KEY.webp`` (or another image type) and ``KEY.json`` with an optional list ``captions``;
+    A shard is a tar file of ``KEY.webp`` (or another image type) and ``KEY.json``, perhaps with a list ``captions``;
     a folder holds images with optional ``NAME.txt`` beside them. Bytes are read on demand; decoded photos are kept (one
     byte per channel and pixel) as long as there is room for them, so that later epochs cost no decoding.
 
@@ -173,7 +173,7 @@ class PhotoData(LightningDataModule):
 
 def eight_bit_rgb(image: Image.Image) -> np.ndarray:
     """The pixels of an opened photo, shape (H, W, 3), read as photos that are restored are, but in 8 bits."""
-    image.load()
+    load_pixels(image)
     image = upright(image)
     if image.mode == "RGB":
         # As `to_picture` does it, without the detour over floats, which takes half as long as decoding.
@@ -213,7 +213,7 @@ def _shard_records(shard: Path) -> list[Record]:
             if f".{suffix.lower()}" in TRAINING_SUFFIXES:
                 images[key] = member
             elif suffix == "json" and (stream := archive.extractfile(member)):
-                captions[key] = tuple(json.load(stream).get("captions") or ())
+                captions[key] = captions_of(json.load(stream))
     return [
         Record(shard, member.offset_data, member.size, captions.get(key, ())) for key, member in sorted(images.items())
     ]

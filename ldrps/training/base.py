@@ -14,6 +14,8 @@ from torch import Tensor
 from degradations.base import Degradation
 from degradations.drawing import Generators, generators_for
 from ldrps.data.image_files import write_picture
+from ldrps.training.earlier_checkpoints import in_two_groups
+from ldrps.training.parts import write_parts
 from modules.pictures import to_pil
 
 
@@ -24,7 +26,8 @@ class Training(LightningModule):
         learning_rate: Peak learning rate.
         weight_decay: AdamW's weight decay.
         warmup_steps: Steps of linear warm-up; 0 is none.
-        export_dir: Pipeline folder that receives the trained part in half precision; None exports nothing.
+        export_dir: Pipeline folder that receives the trained part in half precision; an earlier one is kept beside it
+            as ``NAME.before``. None exports nothing.
         seed: Seed of what training steps draw, damage and noise above all. It depends on the seed, the number of the
             step and the process, so that an interrupted training goes on with what it would have drawn.
 
@@ -64,6 +67,12 @@ class Training(LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from checkpoints of earlier versions too, whose parameters are one group, whether they decay or not."""
+        if type(self).configure_optimizers is not Training.configure_optimizers:
+            return
+        in_two_groups(checkpoint, [parameter.ndim > 1 for parameter in self.parameters() if parameter.requires_grad])
+
     def on_validation_start(self) -> None:
         """Every validation sees the same noise, so that its figures can be compared; noise is drawn on the CPU."""
         self._random_state = torch.get_rng_state()
@@ -98,15 +107,18 @@ class Training(LightningModule):
     def on_train_end(self) -> None:
         """Export once, with the averaged weights if a callback put them in place."""
         if self.export_dir is not None and self.trainer.is_global_zero:
-            self.export(Path(self.export_dir))
-            # Nobody who listens any more is no reason for a long training to fail at its end.
-            with suppress(BrokenPipeError):
-                Console().print(
-                    f"what was trained is in {self.export_dir}", highlight=False, soft_wrap=True, markup=False
-                )
+            self.export_into(Path(self.export_dir))
+
+    def export_into(self, folder: Path) -> None:
+        """Export into a pipeline folder, and say where that is and where an earlier part lies now."""
+        kept = write_parts(folder, self.export)
+        before = f"; what was there before is in {', '.join(map(str, kept))}" if kept else ""
+        # Nobody who listens any more is no reason for a long training to fail at its end.
+        with suppress(BrokenPipeError):
+            Console().print(f"what was trained is in {folder}{before}", highlight=False, soft_wrap=True, markup=False)
 
     def export(self, folder: Path) -> None:
-        """Write the trained part into a pipeline folder, in half precision."""
+        """Write the trained part into a folder, in half precision; from there it is moved into its pipeline folder."""
         raise NotImplementedError
 
     def _learning_rate_factor(self, step: int) -> float:

@@ -148,10 +148,10 @@ class DenoiserTraining(Training):
 
     def export(self, folder: Path) -> None:
         """Write denoiser, scheduler and index, and copy the frozen parts if they lie elsewhere."""
-        if folder.resolve() != Path(self.pipeline_dir).resolve():
-            shutil.copytree(self.pipeline_dir, folder, dirs_exist_ok=True)
-        # Shards of an earlier denoiser would be read instead of this one.
-        shutil.rmtree(folder / "unet", ignore_errors=True)
+        place = folder if self.export_dir is None else Path(self.export_dir)
+        if place.resolve() != Path(self.pipeline_dir).resolve():
+            left_out = shutil.ignore_patterns("unet", "*.before*", ".*")
+            shutil.copytree(self.pipeline_dir, folder, ignore=left_out, dirs_exist_ok=True)
         # Shards, so that no file outgrows what code hosts and reviewers like.
         # Where it was read from says nothing to who loads it.
         self.unet.register_to_config(_name_or_path="")

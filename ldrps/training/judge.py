@@ -142,6 +142,7 @@ class JudgeTraining(Training):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the examples again; checkpoints of earlier versions hold none, and other candidates' do not fit."""
+        super().on_load_checkpoint(checkpoint)
         remembered = [Examples(*values) for values in checkpoint.get("memory", [])]
         self.memory.clear()
         self.memory.extend(own for own in remembered if own.decibels.shape[1] == len(self.candidates))

@@ -109,6 +109,7 @@ class TextImageTraining(Training):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with the vocabulary of the weights; checkpoints of earlier versions hold none."""
+        super().on_load_checkpoint(checkpoint)
         if "merges" in checkpoint:
             self.tokenizer = made_of_merges(checkpoint["merges"], self.max_length)
 

@@ -68,6 +68,19 @@ class LightAndHaze(Alignment):
         """How far the guessed light is believed, shape (B,), range [0, 1]."""
         return _share(self.presence[:, 0], self.light_belief)
 
+    @property
+    def haze_share(self) -> Tensor:
+        """How far the guessed haze is believed, shape (B,), range [0, 1]."""
+        return _share(self.presence[:, 1], self.haze_belief)
+
+    @torch.no_grad()
+    def limit(self, light: Tensor, haze: Tensor) -> None:
+        """Keep these shares of the light's logarithms and of the haze's thickness, both of shape (B,)."""
+        less = self.damage.believed(light, haze)
+        for parameter, value in ((self.log_gain, less.log_gain), (self.log_gamma, less.log_gamma)):
+            parameter.copy_(value)
+        self.thickness.copy_(less.thickness)
+
     @torch.no_grad()
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:
         """See `Alignment.begin`."""

@@ -58,9 +58,9 @@ class Likeliest(Alignment):
         self.margin_db = margin_db
         self.weights = weights
         self.onlooker = Onlooker(first_guess)
-        for candidate in self.nets:
-            if isinstance(candidate, LightAndHaze) and candidate.onlooker.weights == first_guess:
-                candidate.onlooker = self.onlooker
+        for part in list(self.candidates.modules()):
+            if isinstance(part, LightAndHaze) and part.onlooker.weights == first_guess:
+                part.onlooker = self.onlooker
 
     @property
     def leaves_open(self) -> bool:

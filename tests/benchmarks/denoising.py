@@ -25,7 +25,7 @@ from ldrps.configuration.presets import load_preset
 from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import read_picture
 from ldrps.data.image_generator import image_generator
-from ldrps.data.images import find_images
+from ldrps.data.inputs import find_images
 from ldrps.methods.baselines.non_local_means import NonLocalMeans
 from ldrps.metrics.fidelity import PSNR
 from tests.benchmarks.restore import markdown

@@ -101,9 +101,10 @@ def main(arguments):
 
 
 def name_of(candidate):
-    """Names of a net and of those that it chains."""
+    """Names of a net and of those that it chains; that of the guess of one that looks several times."""
     parts = [getattr(candidate, part, None) for part in ("first", "second")]
-    return " then ".join(type(part).__name__ for part in (parts if all(parts) else [candidate]))
+    own = [getattr(candidate, "guess", candidate)]
+    return " then ".join(type(part).__name__ for part in (parts if all(parts) else own))
 
 
 if __name__ == "__main__":

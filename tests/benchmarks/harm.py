@@ -30,7 +30,7 @@ from ldrps.configuration.presets import load_preset
 from ldrps.configuration.quiet import quieten
 from ldrps.data.image_files import read_picture, to_tensor, write_picture
 from ldrps.data.image_generator import image_generator
-from ldrps.data.images import find_images
+from ldrps.data.inputs import find_images
 from ldrps.data.photos import PhotoData
 from ldrps.metrics.fidelity import PSNR
 from ldrps.results.contact_sheet import contact_sheet

@@ -27,7 +27,7 @@ from ldrps.configuration.quiet import quieten
 from ldrps.data.centre_crop import centre_crop
 from ldrps.data.image_files import read_picture, to_tensor
 from ldrps.data.image_generator import image_generator
-from ldrps.data.images import find_images
+from ldrps.data.inputs import find_images
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from ldrps.metrics.fidelity import PSNR, SSIM
 from modules.losses.perceptual import Perceptual

@@ -1,6 +1,7 @@
 """`ldrps degrade` on real pictures: copies, receipts, replay, sheets, and clear sentences."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -225,3 +226,13 @@ def test_a_picture_too_long_for_a_codec_is_named_and_the_others_are_written(degr
     assert code == 1
     assert "long.png could not be degraded by jpeg_10: an image side of 70000 pixels" in printed.err
     assert len(files(tmp_path / "out")) == 6
+
+
+def test_photos_are_degraded_without_lightning(photos, tmp_path):
+    arguments = ["degrade", str(photos / "cat.png"), "--suite", "noise_25", "--output", str(tmp_path / "out")]
+    script = (
+        f"import sys\nfrom ldrps.cli import main\ncode = main({arguments!r})\n"
+        "sys.exit(code or ', '.join({'pytorch_lightning', 'diffusers', 'transformers'} & set(sys.modules)) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+    assert files(tmp_path / "out") == ["cat.json", "cat.png"]

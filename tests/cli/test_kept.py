@@ -88,6 +88,26 @@ def test_resume_keeps_what_is_there_and_names_what_changed(finished, tmp_path, m
     assert "other settings" not in printed.err
 
 
+def test_kept_pictures_get_the_comparison_that_they_lack(finished, tmp_path, micro_folder, capfd):
+    folder, out = finished[0] / "in", tmp_path / "out"
+    shutil.copytree(finished[0] / "out", out)
+    (out / "a.compare.png").write_bytes(b"mine")
+    (out / "c.tif").write_bytes(b"no picture")
+    cat((23, 16)).save(out / "same.png")
+    assert restore_as_it_is(folder, out, micro_folder, "--resume", "--compare", "--trajectory", 2) == 0
+    printed = capfd.readouterr()
+    assert "6 of 6 picture(s) are in" in printed.out
+    assert "6 of them have no film strip, which is drawn while a picture is restored" in printed.out
+    assert "c.tif is kept without a comparison: " in printed.err
+    assert f"same.png is kept without a comparison: {folder / 'same.png'} is of another size" in printed.err
+    names = ["a.compare.png", "b.compare.png", "moving.compare.png", "same.jpg.compare.png"]
+    assert sorted(path.name for path in out.glob("*.compare.png")) == names
+    assert (out / "a.compare.png").read_bytes() == b"mine"
+    pair = np.asarray(Image.open(out / "b.compare.png"))
+    assert np.array_equal(pair[:, :24], np.asarray(Image.open(folder / "b.webp")))
+    assert np.array_equal(pair[:, 26:], np.asarray(Image.open(out / "b.webp")))
+
+
 def test_jpeg_keeps_its_rarer_endings_and_camera_raw_is_named(tmp_path, micro_folder, capfd):
     (tmp_path / "in").mkdir()
     for name in ("a.jfif", "b.jpe"):

@@ -56,6 +56,17 @@ def test_everyday_options_reach_the_methods_of_auto_that_know_them(shown):
     assert model["methods"]["inpainting"]["init_args"]["sampling"]["num_samples"] == 4
 
 
+def test_a_prompt_that_looks_like_a_number_is_shown_and_saved_as_text(shown):
+    assert shown("--prompt", "1e3")["prior"]["init_args"]["prompt"] == "1e3"
+
+
+def test_a_prompt_that_would_name_a_setting_is_one_sentence(capfd):
+    assert main(["restore", "a.png", "--prompt", "a ${b}"]) == 2
+    assert capfd.readouterr().err == (
+        "ldrps: prompt='a ${b}' holds ${, which stands for another setting: write it without\n"
+    )
+
+
 @pytest.mark.parametrize(
     "option", [["--prompt", "x"], ["--prior", "da_clip"], ["--colorize"], ["--max-side", "9"], ["--backbone", "x"]]
 )
@@ -65,8 +76,8 @@ def test_an_option_that_no_method_knows_is_one_sentence(option, capfd):
     assert capfd.readouterr().err == sentence
 
 
-def test_a_setting_of_ld_rps_that_no_method_knows_is_one_sentence_too(capfd):
-    assert main(["restore", "a.png", "--config", "ir_sde", "--model.strength.light", "0.5"]) == 2
+def test_a_setting_of_ld_rps_that_no_method_knows_is_one_sentence_too(photo_file, capfd):
+    assert main(["restore", str(photo_file), "--config", "ir_sde", "--model.strength.light", "0.5"]) == 2
     assert "--model.strength.light has no effect with IRSDE: use --config refined" in capfd.readouterr().err
     with pytest.raises(ValueError, match="has no effect with IRSDE"):
         load_preset("ir_sde", strength__light=0.5)

@@ -50,6 +50,50 @@ def test_help_imports_nothing_heavy(verb):
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "restore none.png",
+        "restore none.png --outptu x",
+        "restore none.png --config no_such_preset",
+        "restore none.png --prior no_such_prior",
+        "plan none.png",
+        "degrade none.png --suite haze",
+        "degrade none.png --siut haze",
+        "degrade none.png --suite no_such_suite",
+        "test --clean none.png --suite haze --output x",
+        "test --clean . --suite no_such_suite --output x",
+        "test --clean . --suite haze --output x --prot x",
+        "caption none.png",
+        "convert none.pt --output x",
+        "export none.ckpt --output x",
+        "report none",
+        "sweep run none",
+        "sweep run small --clean none.png",
+        "sweep table none",
+        "fit --config none",
+    ],
+)
+def test_what_is_misspelt_is_told_before_anything_heavy_is_imported(mistake, tmp_path):
+    script = (
+        f"import sys\nfrom ldrps.cli import main\ncode = main({mistake.split()!r})\n"
+        "heavy = {'torch', 'pytorch_lightning', 'diffusers', 'transformers', 'kornia', 'wandb', 'skimage'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert ended.stderr.startswith("ldrps: ")
+
+
+def test_photos_of_a_saved_run_that_are_gone_do_not_matter_where_others_are_named(photo_file, tmp_path, capfd):
+    (tmp_path / "saved.yaml").write_text("inherits: blind\ndata: {init_args: {inputs: [gone.png]}}\n")
+    run = ["predict", "--config", str(tmp_path / "saved.yaml"), "--writer.output", str(tmp_path / "out")]
+    assert main(run) == 2
+    assert "input 'gone.png' does not exist" in capfd.readouterr().err
+    assert main([*run, "--data.inputs", f"[{photo_file}]", "--model.sed", "3"]) == 2
+    assert "did you mean --model.seed?" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("verb", EVERYDAY)
 def test_every_verb_tells_the_version(verb, capsys):
     with pytest.raises(SystemExit) as exit_:
@@ -87,11 +131,11 @@ def test_the_nearest_name_is_told(arguments, hint, photo_file, tmp_path, monkeyp
     assert "Traceback" not in errors
 
 
-def test_an_unknown_setting_in_a_file_has_a_hint_too(tmp_path, capfd):
+def test_an_unknown_setting_in_a_file_has_a_hint_too(photo_file, tmp_path, capfd):
     (tmp_path / "mine.yaml").write_text(
         "inherits: blind\nmodel:\n  init_args:\n    sampling: {num_inferense_steps: 3}\n"
     )
-    assert main(["restore", "a.png", "--config", str(tmp_path / "mine.yaml")]) == 2
+    assert main(["restore", str(photo_file), "--config", str(tmp_path / "mine.yaml")]) == 2
     errors = capfd.readouterr().err
     assert "num_inferense_steps" in errors
     assert "did you mean --model.sampling.num_inference_steps?" in errors

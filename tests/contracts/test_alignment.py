@@ -14,6 +14,7 @@ from modules.alignment.light_and_haze import LightAndHaze
 from modules.alignment.likeliest import Likeliest
 from modules.alignment.masked import Masked
 from modules.alignment.plain_stack import PlainStack
+from modules.alignment.several_looks import SeveralLooks
 from modules.alignment.tone_curve import ToneCurve
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
@@ -24,6 +25,8 @@ CLASSES = concrete_subclasses(modules.alignment, Alignment)
 def build(cls) -> Alignment:
     if cls is Likeliest:
         return Likeliest([LightAndHaze(), ToneCurve()])
+    if cls is SeveralLooks:
+        return SeveralLooks(LightAndHaze())
     return Chained(ToneCurve(), FPAM(width=6)) if cls is Chained else cls()
 
 

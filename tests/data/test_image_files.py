@@ -13,7 +13,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 from skimage import data as skimage_data
 
 from ldrps.data.image_files import opened, read_picture, to_picture, to_tensor, write_picture
-from ldrps.data.images import ImageData, find_images, name_outputs
+from ldrps.data.images import ImageData
+from ldrps.data.inputs import find_images, name_outputs
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from modules.pictures import to_pil
 
@@ -34,6 +35,20 @@ def write_twelve_bit(path, grey):
     stream = io.BytesIO()
     directory.save(stream)
     path.write_bytes(stream.getvalue() + packed.tobytes())
+
+
+def write_shared_colours(path, ycbcr):
+    """A TIFF of YCbCr, shape (H, W, 3) with even sides; four pixels share a colour, as no writer here makes any."""
+    height, width, _ = ycbcr.shape
+    blocks = ycbcr.reshape(height // 2, 2, width // 2, 2, 3).swapaxes(1, 2)
+    light = blocks[..., 0].reshape(height // 2, width // 2, 4)
+    content = np.concatenate([light, blocks[..., 1:].mean(axis=(2, 3)).round().astype(np.uint8)], axis=-1).tobytes()
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory.update({256: width, 257: height, 258: (8, 8, 8), 259: 1, 262: 6, 273: 0, 277: 3, 530: (2, 2)})
+    directory[278], directory[279] = height, len(content)
+    stream = io.BytesIO()
+    directory.save(stream)
+    path.write_bytes(stream.getvalue() + content)
 
 
 def as_array(picture):
@@ -148,6 +163,39 @@ def test_an_embedded_profile_is_converted_to_srgb(tmp_path, photo):
     assert np.abs(as_array(read_picture(tmp_path / "profile.png")) - np.asarray(photo)).max() <= 1
     photo.save(tmp_path / "broken.png", icc_profile=b"no profile")
     assert np.array_equal(as_array(read_picture(tmp_path / "broken.png")), np.asarray(photo))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"big_tiff": True}, {"compression": "tiff_lzw"}, {"compression": "jpeg", "quality": 100}]
+)
+def test_ycbcr_of_a_tiff_becomes_rgb(tmp_path, photo, settings):
+    photo.convert("YCbCr").save(tmp_path / "ycbcr.tif", **settings)
+    picture = read_picture(tmp_path / "ycbcr.tif")
+    assert np.abs(as_array(picture) - np.asarray(photo)).mean() < 1
+    assert picture.original.notes == ()
+
+
+@pytest.mark.parametrize("layout", [{"rowsperstrip": 7}, {"tile": (16, 16)}, {"planarconfig": "separate"}])
+def test_ycbcr_of_a_tiff_becomes_rgb_however_it_lies_there(tmp_path, photo, layout):
+    ycbcr = np.asarray(photo.convert("YCbCr"))
+    pixels = np.moveaxis(ycbcr, -1, 0) if "planarconfig" in layout else ycbcr
+    tifffile.imwrite(tmp_path / "ycbcr.tif", pixels, photometric="ycbcr", subsampling=(1, 1), **layout)
+    assert np.abs(as_array(read_picture(tmp_path / "ycbcr.tif")) - np.asarray(photo)).max() <= 3
+
+
+def test_ycbcr_of_a_tiff_whose_pixels_share_colours_becomes_rgb(tmp_path, photo):
+    fine = np.asarray(photo.convert("YCbCr"))
+    shared = np.concatenate([fine[..., :1], fine[::2, ::2, 1:].repeat(2, axis=0).repeat(2, axis=1)], axis=-1)
+    write_shared_colours(tmp_path / "ycbcr.tif", shared)
+    expected = np.asarray(Image.fromarray(shared, "YCbCr").convert("RGB"))
+    assert np.abs(as_array(read_picture(tmp_path / "ycbcr.tif")) - expected).max() <= 3
+
+
+def test_a_ycbcr_tiff_that_is_cut_off_is_named(tmp_path, photo):
+    photo.convert("YCbCr").save(tmp_path / "ycbcr.tif")
+    (tmp_path / "ycbcr.tif").write_bytes((tmp_path / "ycbcr.tif").read_bytes()[:-300])
+    with pytest.raises(ValueError, match=r"ycbcr\.tif is damaged or cut short"):
+        read_picture(tmp_path / "ycbcr.tif")
 
 
 def test_camera_raw_is_not_taken_for_the_small_preview_in_it(tmp_path, photo):

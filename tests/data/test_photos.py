@@ -1,6 +1,7 @@
 """Training photos are read as photos that are restored are, in 8 bits."""
 
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -77,6 +78,7 @@ def modes(photo):
         "palette.png": encoded(photo.convert("P"), "PNG"),
         "cmyk.jpg": encoded(photo.convert("CMYK"), "JPEG"),
         "sixteen.tif": encoded(sixteen, "TIFF"),
+        "ycbcr.tif": encoded(photo.convert("YCbCr"), "TIFF"),
         "float.tif": encoded(Image.fromarray(np.linspace(0, 1, 600).reshape(20, 30).astype(np.float32)), "TIFF"),
         "profile.jpg": encoded(photo, "JPEG", icc_profile=ImageCms.ImageCmsProfile(SRGB).tobytes()),
         "broken.png": encoded(photo, "PNG", icc_profile=b"no profile"),
@@ -118,3 +120,21 @@ def test_lines_with_nothing_in_them_are_no_captions(tmp_path, photo, text, capti
     photo.save(tmp_path / "cup.png")
     (tmp_path / "cup.txt").write_text(text)
     assert [record.captions for record in Photos([str(tmp_path)]).records] == [captions]
+
+
+@pytest.mark.parametrize(
+    ("held", "captions"), [([""], ()), ([" ", "a cup", None], ("a cup",)), ("a cup", ("a cup",)), (None, ())]
+)
+def test_captions_of_a_shard_with_nothing_in_them_are_none(tmp_path, photo, held, captions):
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        for name, content in (
+            ("0.png", encoded(photo, "PNG")),
+            ("0.json", json.dumps({"captions": held}).encode()),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    data = PhotoData([str(tmp_path / "photos.tar")], crop_size_px=2, num_held_out=0, only_captioned=True)
+    data.setup("fit")
+    assert data.captions == list(captions)
+    assert len(data.training) == bool(captions)

@@ -170,13 +170,22 @@ def test_init_writes_what_was_asked_for_after_checking_it(tmp_path, capfd):
 
 
 @pytest.mark.parametrize(
-    ("suite", "example"),
-    [([], "--clean photos/ --suite noise_25 haze\n"), (["suite=noise_25,grey"], "--clean photos/\n")],
+    ("images", "example"),
+    [
+        ([], " --clean photos/ --suite noise_25 haze\n"),
+        (["suite=noise_25,grey"], " --clean photos/\n"),
+        (["clean={folder}/clean", "suite=noise_25,grey"], "\n"),
+        (["pairs={folder}/pairs"], "\n"),
+    ],
 )
-def test_init_s_example_leaves_the_suite_to_a_file_that_names_one(suite, example, tmp_path, capfd):
+def test_init_s_example_leaves_to_a_file_what_it_says_of_the_images(
+    images, example, tmp_path, capfd, photo_file, pairs_folder
+):
+    (tmp_path / "clean").symlink_to(photo_file.parent)
     file = tmp_path / "mine.yaml"
-    assert main(["sweep", "init", str(file), "model.sampling.num_refinements=0,1", *suite]) == 0
-    assert capfd.readouterr().out.endswith(f"ldrps sweep run {file} {example}")
+    images = [parameter.format(folder=tmp_path) for parameter in images]
+    assert main(["sweep", "init", str(file), "model.sampling.num_refinements=0,1", *images]) == 0
+    assert capfd.readouterr().out.endswith(f"ldrps sweep run {file}{example}")
 
 
 def test_actions_and_their_help(capsys):

@@ -88,7 +88,7 @@ def test_the_end_says_where_what_was_trained_lies(exports, tmp_path, monkeypatch
     written = []
     monkeypatch.setattr(Slope, "export", lambda self, folder: written.append(folder))
     fit(Slope(export_dir=str(tmp_path) if exports else None))
-    assert written == ([tmp_path] if exports else [])
+    assert [folder.parent for folder in written] == ([tmp_path] if exports else [])
     sentence = f"what was trained is in {tmp_path}\n"
     assert capfd.readouterr().out.endswith(sentence) == exports
 

@@ -156,7 +156,7 @@ def test_checkpoints_of_the_adapter_hold_the_adapter_alone_and_can_be_resumed_an
     assert main(["export", str(last), "--output", str(tmp_path / "early")]) == 0
     torch.testing.assert_close(weights_in(tmp_path / "early"), weights_in(tmp_path / "mini"), rtol=0, atol=0)
     fit("prior_adapter", shard, tmp_path, *settings, "--trainer.max_steps", "5", "--ckpt_path", str(last))
-    (early,), (again,) = (weights_in(tmp_path / name).values() for name in ("early", "mini"))
+    (early,), (again,) = (weights_in(tmp_path / name / "prior_adapter").values() for name in ("early", "mini"))
     assert any(not torch.equal(early[name], again[name]) for name in early)
 
 

@@ -173,6 +173,25 @@ def test_many_photos_one_broken_and_damage_that_is_measured(sessions, photo_file
     assert "Download all 2 as ZIP" in results(work, sessions.folder, "pictures")
 
 
+def test_each_card_shows_its_own_photo_and_what_was_not_written_is_a_sentence(
+    sessions, photo_file, micro_folder, monkeypatch
+):
+    choices = quick(monkeypatch, micro_folder)
+    settings = Choices.settings
+    monkeypatch.setattr(Choices, "settings", lambda self: [*settings(self), "--data.batch_size=3"])
+    monkeypatch.setitem(FORMATS, "webp", replace(FORMATS["webp"], max_side=30))
+    sent = []
+    for name, brightness in (("a.webp", 1.0), ("b.png", 1.0), ("c.png", 0.5)):
+        path = photo_file.with_name(name)
+        Image.open(photo_file).point(lambda value, factor=brightness: value * factor).save(path)
+        sent.append(Upload(path, name))
+    sessions.begin("page", sent, choices)
+    work = wait(sessions.of("page"))
+    assert [(card.name, card.result.name) for card in work.cards] == [("b", "b.png"), ("c", "c.png")]
+    [sentence] = work.sentences
+    assert sentence.startswith("a.webp: WEBP holds 30 pixels a side at most, the photo has 40 x 28")
+
+
 def test_cancelled_work_keeps_what_is_finished_and_the_next_one_starts(sessions, photo_file, micro_folder, monkeypatch):
     choices = quick(monkeypatch, micro_folder)
     report = Work.report

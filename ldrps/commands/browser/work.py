@@ -17,7 +17,7 @@ from ldrps.commands.browser.findings import findings
 from ldrps.commands.degrade import Degrade
 from ldrps.commands.exit_codes import sentence_of
 from ldrps.data.image_files import read_picture
-from ldrps.data.images import find_images, name_outputs
+from ldrps.data.inputs import find_images, name_outputs
 from ldrps.data.samples import Outcome, Sample
 from ldrps.methods.restorer import Restorer, Step
 from ldrps.metrics.fidelity import PSNR, SSIM
@@ -197,11 +197,12 @@ class Watch(Callback):
     ) -> None:
         """Make cards; the writer has written by now."""
         self.num_done += len(outputs)
-        writers = [callback for callback in trainer.callbacks if isinstance(callback, ImageWriter)]
+        [writer] = [callback for callback in trainer.callbacks if isinstance(callback, ImageWriter)]
         for outcome in outputs:
-            if outcome.restored is not None and isinstance(outcome.sample, Sample):
-                card = self._card(outcome.sample, outcome.restored, writers[0].written[-1], outcome.remark)
-                self.work.cards.append(card)
+            # What the writer refused has no file; a sentence says why, as of all that failed.
+            result = writer.written.get(outcome.sample.name)
+            if isinstance(outcome.sample, Sample) and outcome.restored is not None and result is not None:
+                self.work.cards.append(self._card(outcome.sample, outcome.restored, result, outcome.remark))
         self.work.report(self.work.doing, self.num_done / len(self.work.names))
 
     def _step(self, samples: Sequence[Sample], step: Step) -> None:
