@@ -47,9 +47,11 @@ class SeveralLooks(Alignment):
         """See `Alignment.begin`."""
         self.load()
         self.guess.begin(degraded, generators)
-        for number, correction in enumerate(self._later):
-            correction.begin(self._undone(degraded, number), generators)
+        undone = self.guess.invert(degraded)
+        for correction in self._later:
+            correction.begin(undone, generators)
             correction.limit(self.guess.light_share, self.guess.haze_share)
+            undone = correction.invert(undone)
 
     def forward(self, images: Tensor) -> Tensor:
         """See `Alignment.forward`."""
@@ -60,12 +62,8 @@ class SeveralLooks(Alignment):
 
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""
-        return self._undone(degraded, len(self.corrections))
-
-    def _undone(self, degraded: Tensor, num_corrections: int) -> Tensor:
-        """What the guess and the first of its corrections leave."""
         undone = self.guess.invert(degraded)
-        for correction in self._later[:num_corrections]:
+        for correction in self._later:
             undone = correction.invert(undone)
         return undone
 
