@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import ProgressBar, Timer
+from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
+
+from ldrps.training.timed import timed_spans
 
 
 class TrainingProgress(ProgressBar):
@@ -129,12 +131,9 @@ def how_far(trainer: Trainer, last: int | None, first: int, seconds: float) -> t
     if last is not None:
         shares.append(trainer.global_step / last)
         left += [(last - trainer.global_step) * seconds / done] if done else []
-    for timer in (callback for callback in trainer.callbacks if isinstance(callback, Timer)):
-        # A timer without a duration only measures.
-        if (remaining := timer.time_remaining()) is not None:
-            elapsed = timer.time_elapsed()
-            shares.append(elapsed / (elapsed + remaining))
-            left.append(remaining)
+    for elapsed, remaining in timed_spans(trainer):
+        shares.append(elapsed / (elapsed + remaining))
+        left.append(remaining)
     return max(shares, default=None), min(left, default=None)
 
 

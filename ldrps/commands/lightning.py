@@ -4,15 +4,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from ldrps.configuration.purposes import DEFAULT_DATA
 from ldrps.data.inputs import check_inputs
 
 if TYPE_CHECKING:
     from ldrps.configuration.layers import Settings
 
 WHEN_INTERRUPTED = "interrupted; what was finished so far is kept"
-
-OF_IMAGES = "ldrps.data.images.ImageData"
-"""Data of `ldrps predict` where nothing else is said."""
 
 OF_THE_WRITER = {
     "--output": "--writer.output",
@@ -79,7 +77,7 @@ def everyday_inputs(settings: "Settings") -> list[str]:
         >>> everyday_inputs({"data": {"init_args": {"inputs": ["a.png"]}}}), everyday_inputs({"data": "my.Data"})
         (['a.png'], [])
     """
-    data = settings.get("data")
-    if not isinstance(data, dict) or data.get("class_path", OF_IMAGES) != OF_IMAGES:
+    of_images, data = DEFAULT_DATA["predict"], settings.get("data")
+    if not isinstance(data, dict) or data.get("class_path", of_images) != of_images:
         return []
     return list(data.get("init_args", {}).get("inputs", []))

@@ -86,16 +86,11 @@ class Test:
         Raises:
             ValueError: If a config or the protocol does not exist, or two restorers would share a name.
         """
+        from ldrps.configuration.comparing import comparison
         from ldrps.configuration.layers import merged, read_preset
-        from ldrps.configuration.purposes import check_whole
 
         protocol = self.protocol if "." in self.protocol else f"test/{self.protocol}"
         settings = merged({"data": self._data()}, read_preset(protocol), protocol)
-        # What is misspelt is told before what takes seconds to import.
-        for config in self.config:
-            check_whole(config)
-        from ldrps.configuration.lightning_cli import comparison
-
         everyday: dict[str, Any] = {
             "model": comparison(self.config, about_models, not self.no_baselines),
             "results": {"output": self.output, "resume": self.resume},

@@ -25,8 +25,8 @@ from ldrps.configuration.hints import with_hint
 from ldrps.configuration.kept_parts import KEPT, KeptParts
 from ldrps.configuration.kept_settings import TRAINING_SETTINGS_FILE, SettingsBesideOutputs
 from ldrps.configuration.layers import Settings, merged
-from ldrps.configuration.presets import preset_model, with_priors
-from ldrps.configuration.purposes import check_whole
+from ldrps.configuration.presets import with_priors
+from ldrps.configuration.purposes import DEFAULT_DATA
 from ldrps.configuration.texts import keep_texts
 from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.data.samples import Record
@@ -35,14 +35,6 @@ from ldrps.methods.comparison import Comparison
 from ldrps.methods.restorer import Restorer
 
 RESTORING = ("predict", "test")
-
-DEFAULT_DATA = {
-    "predict": "ldrps.data.images.ImageData",
-    "test": "ldrps.data.pairs.PairedData",
-    "fit": "ldrps.data.photos.PhotoData",
-    "validate": "ldrps.data.photos.PhotoData",
-}
-"""What `--data` is where neither a file nor the command line says so."""
 
 DOES_NOT_FIT = ("loading state_dict", "loaded state dict", "contains only the model")
 """What torch and Lightning say of a checkpoint of another model, of another optimiser, and of weights alone."""
@@ -169,32 +161,6 @@ class CheckWithData(Check):
 
     def _run_subcommand(self, subcommand: str) -> None:
         self.datamodule.setup(subcommand)
-
-
-def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:
-    """Put the restorers of several presets into one, as the setting ``model``.
-
-    Args:
-        configs: Preset names or files; one may hold a comparison itself.
-        settings: Changes to each of them, such as ``--model.seed=3``.
-        with_baselines: Add the simple tools.
-
-    Raises:
-        ValueError: If two restorers would share a name, or a preset is wrong.
-    """
-    restorers: dict[str, Any] = {}
-    for config in [*configs, *(["baselines"] if with_baselines else [])]:
-        is_plain = config == "baselines"
-        check_whole(config)
-        model = preset_model(config, () if is_plain else settings)
-        name = Path(config).stem
-        members = {name: model}
-        if model["class_path"].rpartition(".")[2] == Comparison.__name__:
-            members = model["init_args"]["restorers"]
-        if shared := sorted(members.keys() & restorers.keys()):
-            raise ValueError(f"two restorers are called {shared[0]!r}: rename a config file")
-        restorers |= members
-    return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
 
 
 def run(

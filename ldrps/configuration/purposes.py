@@ -17,6 +17,14 @@ REMEDIES = {
 }
 """The command that takes each kind."""
 
+DEFAULT_DATA = {
+    "predict": "ldrps.data.images.ImageData",
+    "test": "ldrps.data.pairs.PairedData",
+    "fit": "ldrps.data.photos.PhotoData",
+    "validate": "ldrps.data.photos.PhotoData",
+}
+"""What `--data` is where neither a file nor the command line says so."""
+
 
 def purpose(settings: Settings) -> str | None:
     """What settings are for; None if they do not say.
@@ -55,17 +63,3 @@ def check_purpose(names: Sequence[str], wanted: str, verb: str) -> None:
             is_whole = found in (RESTORING, TRAINING) or Path(name).is_file()
             command = REMEDIES[str(found)].format(name if is_whole else Path(name).name)
             raise ValueError(f"config {name!r} is {found}, no config of `ldrps {verb}`: use `{command}`")
-
-
-def check_whole(config: str) -> None:
-    """Make sure that a preset or file is a method of its own.
-
-    Raises:
-        ValueError: If it names no class, or does not exist.
-    """
-    model = read_preset(config).get("model")
-    if model is None or (isinstance(model, dict) and "class_path" not in model):
-        raise ValueError(
-            f"config {config!r} names no method: each --config of `ldrps test` is a method of its own, and a file that "
-            "says what differs from another begins with `inherits: blind`, or what the other is called"
-        )

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
-from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from rich.console import Console
 from torch import Tensor
@@ -16,6 +15,7 @@ from degradations.drawing import Generators, generators_for
 from ldrps.data.image_files import write_picture
 from ldrps.training.earlier_checkpoints import in_two_groups
 from ldrps.training.parts import write_parts
+from ldrps.training.timed import timed_spans
 from modules.pictures import to_pil
 
 
@@ -127,10 +127,7 @@ class Training(LightningModule):
 
     def _share_done(self, step: int) -> float:
         shares = [step / self.trainer.max_steps] if self.trainer.max_steps > 0 else [0.0]
-        timers = [callback for callback in self.trainer.callbacks if isinstance(callback, Timer)]
-        # A timer without a duration has no time remaining to tell, and no share.
-        spans = [(timer.time_elapsed(), timer.time_remaining()) for timer in timers]
-        shares += [elapsed / (elapsed + left) for elapsed, left in spans if left is not None]
+        shares += [elapsed / (elapsed + left) for elapsed, left in timed_spans(self.trainer)]
         return min(1.0, max(shares))
 
     def _generators(self, count: int) -> list[torch.Generator]:

@@ -77,9 +77,8 @@ class LightAndHaze(Alignment):
     def limit(self, light: Tensor, haze: Tensor) -> None:
         """Keep these shares of the light's logarithms and of the haze's thickness, both of shape (B,)."""
         less = self.damage.believed(light, haze)
-        for parameter, value in ((self.log_gain, less.log_gain), (self.log_gamma, less.log_gamma)):
-            parameter.copy_(value)
-        self.thickness.copy_(less.thickness)
+        for name in ("log_gain", "log_gamma", "thickness"):
+            getattr(self, name).copy_(getattr(less, name))
 
     @torch.no_grad()
     def begin(self, degraded: Tensor, generators: Sequence[torch.Generator]) -> None:

@@ -1,6 +1,7 @@
 """A guess of light and haze that looks again at its own result."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -69,4 +70,4 @@ class SeveralLooks(Alignment):
 
     @property
     def _later(self) -> list[LightAndHaze]:
-        return [correction for correction in self.corrections if isinstance(correction, LightAndHaze)]
+        return cast(list[LightAndHaze], list(self.corrections))

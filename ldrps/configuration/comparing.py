@@ -1,0 +1,51 @@
+"""Several methods in one run, each a preset or file of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ldrps.configuration.layers import Settings, read_preset
+from ldrps.configuration.presets import preset_model
+
+
+def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: bool) -> Settings:
+    """Put the restorers of several presets into one, as the setting ``model``.
+
+    Args:
+        configs: Preset names or files; one may hold a comparison itself.
+        settings: Changes to each of them, such as ``--model.seed=3``.
+        with_baselines: Add the simple tools.
+
+    Raises:
+        ValueError: If two restorers would share a name, or a preset is wrong.
+    """
+    configs = [*configs, *(["baselines"] if with_baselines else [])]
+    # What is misspelt is told before what takes seconds to import.
+    for config in configs:
+        check_whole(config)
+    from ldrps.methods.comparison import Comparison
+
+    restorers: dict[str, Any] = {}
+    for config in configs:
+        model = preset_model(config, () if config == "baselines" else settings)
+        members = {Path(config).stem: model}
+        if model["class_path"].rpartition(".")[2] == Comparison.__name__:
+            members = model["init_args"]["restorers"]
+        if shared := sorted(members.keys() & restorers.keys()):
+            raise ValueError(f"two restorers are called {shared[0]!r}: rename a config file")
+        restorers |= members
+    return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
+
+
+def check_whole(config: str) -> None:
+    """Make sure that a preset or file is a method of its own.
+
+    Raises:
+        ValueError: If it names no class, or does not exist.
+    """
+    model = read_preset(config).get("model")
+    if model is None or (isinstance(model, dict) and "class_path" not in model):
+        raise ValueError(
+            f"config {config!r} names no method: each --config of `ldrps test` is a method of its own, and a file that "
+            "says what differs from another begins with `inherits: blind`, or what the other is called"
+        )
