@@ -48,9 +48,11 @@ class Photos(Dataset[dict[str, Any]]):
         aspect_jitter: The width-to-height ratio is multiplied by a factor in [1 / (1 + j), 1 + j].
         is_training: Random crop, flip and caption; otherwise the centre crop and the first caption.
         kept_gib: Room for decoded photos, in each process that reads.
+        shrunk_share: Share of photos that are shrunk by half, and mirrored at their edges where a crop needs more.
+            Most files hold colours at half the resolution and faint details not at all; shrunk photos have them.
 
     Raises:
-        ValueError: If a source does not exist or no image is found.
+        ValueError: If a source does not exist, no image is found, or shrunk_share lies outside [0, 1].
     """
 
     def __init__(
@@ -60,7 +62,11 @@ class Photos(Dataset[dict[str, Any]]):
         aspect_jitter: float = 0.15,
         is_training: bool = True,
         kept_gib: float = 4.0,
+        shrunk_share: float = 0.0,
     ) -> None:
+        if not 0 <= shrunk_share <= 1:
+            raise ValueError(f"shrunk_share={shrunk_share} must lie in [0, 1]")
+        self.shrunk_share = shrunk_share
         self.crop_size_px = crop_size_px
         self.aspect_jitter = aspect_jitter
         self.is_training = is_training
@@ -78,7 +84,10 @@ class Photos(Dataset[dict[str, Any]]):
         index, seed = (item, int(torch.randint(2**31, ()))) if isinstance(item, int) else item
         photo = Image.fromarray(self._decode(index))
         captions = self.records[index].captions or ("",)
-        rng = random.Random(seed if self.is_training else 0)
+        rng = random.Random(seed if self.is_training else index)
+        # Nothing is drawn where nobody asks for it, so that earlier trainings can be gone on with.
+        if self.shrunk_share and rng.random() < self.shrunk_share:
+            photo = shrunk(photo, self.crop_size_px)
         crop = self._crop(photo, rng)
         return {"image": to_tensor(crop), "caption": rng.choice(captions) if self.is_training else captions[0]}
 
@@ -125,6 +134,7 @@ class PhotoData(LightningDataModule):
         seed: Seed of order and crops. They depend on nothing else, so that an interrupted training goes on with the
             photos that it would have seen.
         kept_gib: Room for decoded photos in the memory of each loader process; beyond it they are decoded each time.
+        shrunk_share: Share of photos that are shrunk by half, see `Photos`.
     """
 
     def __init__(
@@ -137,6 +147,7 @@ class PhotoData(LightningDataModule):
         only_captioned: bool = False,
         seed: int = 0,
         kept_gib: float = 4.0,
+        shrunk_share: float = 0.0,
     ) -> None:
         super().__init__()
         self.sources = list(sources)
@@ -147,11 +158,12 @@ class PhotoData(LightningDataModule):
         self.only_captioned = only_captioned
         self.seed = seed
         self.kept_gib = kept_gib
+        self.shrunk_share = shrunk_share
 
     def setup(self, stage: str) -> None:
         """Index the sources and split them."""
-        training = Photos(self.sources, self.crop_size_px, kept_gib=self.kept_gib)
-        held_out = Photos(self.sources, self.crop_size_px, is_training=False)
+        training = Photos(self.sources, self.crop_size_px, kept_gib=self.kept_gib, shrunk_share=self.shrunk_share)
+        held_out = Photos(self.sources, self.crop_size_px, is_training=False, shrunk_share=self.shrunk_share)
         # One in so many of all photos: what is held out with captions is held out without them, too.
         stride = max(2, len(training) // max(1, self.num_held_out))
         chosen = set(range(0, len(training), stride)[: self.num_held_out])
@@ -169,6 +181,13 @@ class PhotoData(LightningDataModule):
     def val_dataloader(self) -> DataLoader[dict[str, Any]]:
         """Centre crops of the held-out photos."""
         return DataLoader(self.held_out, batch_size=self.batch_size)
+
+
+def shrunk(photo: Image.Image, side: int) -> Image.Image:
+    """A photo at half its size, and its mirror images around it as far as a square of this side needs them."""
+    half = np.asarray(photo.resize((max(1, photo.width // 2), max(1, photo.height // 2)), Image.Resampling.BICUBIC))
+    missing = [max(0, side - length) for length in half.shape[:2]]
+    return Image.fromarray(np.pad(half, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="symmetric"))
 
 
 def eight_bit_rgb(image: Image.Image) -> np.ndarray:

@@ -11,8 +11,7 @@ from degradations.base import Degradation, eight_bit
 from degradations.drawing import Generators, generators_for, normal
 from ldrps.training.base import Training
 from modules.networks.noise_share import NoiseShare
-from modules.noise_level import noise_level
-from modules.outputs.photo_noise import levels_of
+from modules.outputs.photo_noise import levels_by_scale, levels_of
 from modules.outputs.undone_noise import OPPONENT, rotated
 
 HEARD = 1.5 / 255
@@ -23,7 +22,7 @@ class NoiseShareTraining(Training):
     """Trains `NoiseShare` on photos with and without noise.
 
     The target is the level of the noise that was added, measured alone, over the level that the noisy photo seems to
-    have; the loss its cross-entropy.
+    have, at each of three scales; the loss its cross-entropy.
 
     Args:
         ordinary: What photos without noise may have been through: other cameras, resizing, too little light.
@@ -41,7 +40,7 @@ class NoiseShareTraining(Training):
         self,
         ordinary: Degradation,
         noise: Degradation,
-        hidden_dim: int = 32,
+        hidden_dim: int = 64,
         jitter: float = 0.05,
         learning_rate: float = 3e-3,
         weight_decay: float = 1e-2,
@@ -61,7 +60,7 @@ class NoiseShareTraining(Training):
         levels, share = self._examples(batch["image"], generators)
         jitter = (self.jitter * normal(generators * 2, *levels.shape[1:]).to(levels)).exp()
         error = F.binary_cross_entropy_with_logits(self.network(levels * jitter), share, reduction="none")
-        loss = (error * (levels[..., 0] > HEARD)).mean()
+        loss = (error * (levels[..., : error.shape[2]] > HEARD)).mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -71,8 +70,11 @@ class NoiseShareTraining(Training):
         levels, share = self._examples(
             batch["image"], generators_for(0, range(batch_idx * size, (batch_idx + 1) * size))
         )
-        found = self.network(levels).sigmoid()[:, 0]
-        level, share = levels[:, 0, 0], share[:, 0]
+        found = self.network(levels).sigmoid()
+        for scale, name in enumerate(("fine", "coarse", "coarser")):
+            heard = (levels[..., scale] > HEARD).flatten()
+            self._log_rows(f"val/error_{name}", (found - share)[..., scale].abs().flatten(), heard)
+        found, level, share = found[:, 0, 0], levels[:, 0, 0], share[:, 0, 0]
         true_level = 255 * level * share
         for name, rows in (
             ("false_alarms", share == 0),
@@ -89,13 +91,14 @@ class NoiseShareTraining(Training):
 
     @torch.no_grad()
     def _examples(self, images: Tensor, generators: Generators) -> tuple[Tensor, Tensor]:
-        """Levels, shape (2 B, C, L), and shares, shape (2 B, C), of photos without noise, then with it."""
+        """Levels, shape (2 B, C, L), and shares, shape (2 B, C, S), of photos without noise, then with it."""
         opponent = images.new_tensor(OPPONENT)
         clean = eight_bit(self._damaged(self.ordinary, images, generators)[0])
         noisy = eight_bit(self._damaged(self.noise, clean, generators)[0])
         # Half precision rounds as coarsely as faint noise is strong.
         with torch.autocast(images.device.type, enabled=False):
             levels = torch.cat([levels_of(rotated(each, opponent)) for each in (clean, noisy)])
-            added = noise_level(rotated(noisy - clean, opponent))[..., 0, 0]
-        share = (added / levels[len(clean) :, :, 0].clamp(min=1e-6)).clamp(max=1)
+            added = levels_by_scale(rotated(noisy - clean, opponent))
+        seeming = levels[len(clean) :, :, : added.shape[2]]
+        share = (added / seeming.clamp(min=1e-6)).clamp(max=1)
         return levels, torch.cat([torch.zeros_like(share), share])

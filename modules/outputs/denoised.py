@@ -87,7 +87,7 @@ class Denoised(Output, Precision):
         self.network.to(degraded)
         noise = self.look_at_whole(degraded, undo) if facts is None else facts
         undone = undo(degraded)
-        deviation = in_rgb(noise.variance_of_all_scales).sqrt()
+        deviation = in_rgb(noise.variance).sqrt()
         mean = local_mean(undone)
         black, white = undo(torch.zeros_like(degraded)), undo(torch.ones_like(degraded))
         clipped = ClippedNoise.heard(deviation, mean, black, white)

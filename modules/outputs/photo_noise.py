@@ -13,12 +13,6 @@ from modules.noise_level import noise_coefficients, noise_level, robust_deviatio
 WHITE, COLOURED = 1.2, 1.5
 """Factor from the finest scale to the next up to which noise is taken for white, and from which on it is not."""
 
-COARSEST, PHOTO_COARSENESS = 1.7, 2.1
-"""Factor up to which it is the noise's, and from which on it is the photo's own."""
-
-GROWTH = 1.15
-"""Growth of that factor with the next scale at which a photo is seen behind noise; of noise alone it shrinks."""
-
 TEXTURE_LEVEL, NOISE_LEVEL = 3 / 255, 6 / 255
 """Level up to which noise is left, and from which on all of it is taken for noise: a little does not disturb."""
 
@@ -38,15 +32,13 @@ class PhotoNoise(NamedTuple):
     """What is not photo in the channels of B photos.
 
     Attributes:
-        level: Standard deviation of what seems noise at the finest scale, all brightnesses together, (B, C, 1, 1).
-        share: How much of it is noise and not texture, range [0, 1], shape (B, C, 1, 1).
+        level: Standard deviation of the noise of all scales and all brightnesses together, shape (B, C, 1, 1).
         by_brightness: Factor of the level at each pixel, shape (B, 1, H, W).
-        coarseness: Factor of the level from each scale to the next coarser one, 1 for white noise, shape (B, C, 1, 1).
+        coarseness: Factor of the level from the finest scale to the next, 1 for white noise, shape (B, C, 1, 1).
         coding: Standard deviation of the errors of coded blocks, shape (B, C, 1, 1).
     """
 
     level: Tensor
-    share: Tensor
     by_brightness: Tensor
     coarseness: Tensor
     coding: Tensor
@@ -57,7 +49,7 @@ class PhotoNoise(NamedTuple):
         Args:
             enlarged: How much undoing the damage enlarges it, shape (B, 1, 1, 1): a dark photo's texture is dark too.
         """
-        level = self.share * self.level * self.by_brightness
+        level = self.level * self.by_brightness
         is_noise = (level * enlarged.clamp(min=1) - TEXTURE_LEVEL) / (NOISE_LEVEL - TEXTURE_LEVEL)
         return (level * is_noise.clamp(0, 1)) ** 2 + self.coding**2
 
@@ -73,42 +65,52 @@ def find_noise(channels: Tensor, brightness: Tensor, noise_share: Callable[[Tens
     coding = blocking_level(channels)
     if min(channels.shape[-2:]) < SMALLEST_SIDE:
         level = noise_level(channels)
-        one = torch.ones_like(level)
-        return PhotoNoise(level, one, torch.ones_like(brightness), one, coding)
+        return PhotoNoise(level, torch.ones_like(brightness), torch.ones_like(level), coding)
     blocks, everywhere = _listen(channels)
-    levels = _told(blocks, everywhere)
-    share = noise_share(levels).sigmoid()
+    levels = _told(channels, blocks, everywhere)
+    scales = _louder_where_coarser(noise_share(levels).sigmoid() * levels[..., : len(blocks)])
     return PhotoNoise(
-        level=levels[..., 0, None, None],
-        share=share[..., None, None],
+        level=_of_all_scales(scales)[..., None, None],
         by_brightness=_by_brightness(blocks[0], brightness),
-        coarseness=_coarseness(*everywhere)[..., None, None],
+        coarseness=(scales[..., 1] / scales[..., 0].clamp(min=1e-6))[..., None, None].clamp(min=1),
         coding=coding,
     )
 
 
 def levels_of(channels: Tensor) -> Tensor:
-    """What noise is told from texture by, shape (B, C, 5); `channels` at least `SMALLEST_SIDE` a side.
+    """What noise is told from texture by, shape (B, C, 8); `channels` at least `SMALLEST_SIDE` a side.
 
-    The level of quiet places at the finest scale, the next and the one after; that of all places at the first two.
+    The level of quiet places at the finest scale, the next and the one after; that of all places; how much the photo
+    varies, and its mean.
     """
-    return _told(*_listen(channels))
+    return _told(channels, *_listen(channels))
+
+
+def levels_by_scale(noise: Tensor) -> Tensor:
+    """Level of noise that is seen alone, shape (B, C, H, W), at each of the scales, shape (B, C, 3)."""
+    return torch.stack([robust_deviation(each.flatten(2)) for each in _coefficients(noise)], dim=2)
 
 
 def _listen(channels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
     """What seems noise at three scales, the finest first: in each block, shape (B, C, N), and everywhere, (B, C)."""
-    # White noise becomes half of itself when four pixels are averaged.
-    scales = [channels] + [scale * F.avg_pool2d(channels, scale) for scale in (2, 4)]
-    coefficients = [noise_coefficients(scaled) for scaled in scales]
+    coefficients = _coefficients(channels)
     return (
         [robust_deviation(_blocks(each)) for each in coefficients],
         [robust_deviation(each.flatten(2)) for each in coefficients],
     )
 
 
-def _told(blocks: list[Tensor], everywhere: list[Tensor]) -> Tensor:
+def _coefficients(channels: Tensor) -> list[Tensor]:
+    """Diagonal wavelet coefficients at three scales, the finest first."""
+    # White noise becomes half of itself when four pixels are averaged.
+    scales = [channels] + [scale * F.avg_pool2d(channels, scale) for scale in (2, 4)]
+    return [noise_coefficients(scaled) for scaled in scales]
+
+
+def _told(channels: Tensor, blocks: list[Tensor], everywhere: list[Tensor]) -> Tensor:
     """See `levels_of`."""
-    return torch.stack([*map(_quietest, blocks), *everywhere[:2]], dim=2)
+    photo = [channels.std(dim=(2, 3)), channels.mean(dim=(2, 3)).abs()]
+    return torch.stack([*map(_quietest, blocks), *everywhere, *photo], dim=2)
 
 
 def local_mean(channels: Tensor) -> Tensor:
@@ -158,14 +160,24 @@ def _log_mean(levels: Tensor) -> Tensor:
     return levels.clamp(min=1e-5).log().mean(dim=1).view(-1, 1, 1, 1)
 
 
-def _coarseness(fine: Tensor, coarse: Tensor, coarser: Tensor) -> Tensor:
-    """Factor of the noise's standard deviation from the finest scale to the next, from those at three scales, (B, C).
+def _louder_where_coarser(scales: Tensor) -> Tensor:
+    """Noise at three scales, shape (B, C, 3), told white where it nearly is, and nowhere fainter than at a finer one.
 
-    Cameras interpolate colours, reduce noise and resize, all of which takes more of the fine noise than of the coarse.
-    Where the coarser scale shows the photo, or hardly more noise, noise is taken for white.
+    Cameras interpolate colours, reduce noise and resize, all of which takes more of fine noise than of coarse.
     """
-    factor, next_factor = coarse / fine.clamp(min=1e-6), coarser / coarse.clamp(min=1e-6)
-    is_coloured = ((factor - WHITE) / (COLOURED - WHITE)).clamp(0, 1)
-    is_noise = ((PHOTO_COARSENESS - factor) / (PHOTO_COARSENESS - COARSEST)).clamp(0, 1)
-    is_noise = is_noise * ((GROWTH - next_factor / factor.clamp(min=1e-6)) / (GROWTH - 1)).clamp(0, 1)
-    return 1 + is_noise * is_coloured * (factor.clamp(1, COARSEST) - 1)
+    fine, coarse, coarser = scales.unbind(dim=2)
+    is_coloured = ((coarse / fine.clamp(min=1e-6) - WHITE) / (COLOURED - WHITE)).clamp(0, 1)
+    coarse = torch.lerp(fine, torch.maximum(fine, coarse), is_coloured)
+    coarser = torch.lerp(fine, torch.maximum(coarse, coarser), is_coloured)
+    return torch.stack([fine, coarse, coarser], dim=2)
+
+
+def _of_all_scales(scales: Tensor) -> Tensor:
+    """Standard deviation of noise, shape (B, C), from that of its diagonal coefficients at three scales, (B, C, 3).
+
+    Of white noise each scale holds three quarters of what the finer ones left: a quarter along either diagonal, across
+    and down. What is fine across and coarse down lies between the diagonals of this scale and of the next.
+    """
+    fine, coarse, coarser = scales.unbind(dim=2)
+    first, second = (here * (here + 2 * there) / 4 for here, there in ((fine, coarse), (coarse, coarser)))
+    return (first + second / 4 + coarser**2 / 16).sqrt()

@@ -25,20 +25,12 @@ class Noise(NamedTuple):
     """Noise of B photos whose damage was undone, in channels that `OPPONENT` made.
 
     Attributes:
-        variance: At the finest scale, shape (B, 3, H, W), in the square of image units.
-        coarseness: Factor of the standard deviation from each scale to the next coarser one, below 2, (B, 3, 1, 1).
+        variance: Of all scales together, shape (B, 3, H, W), in the square of image units.
+        coarseness: Factor of the standard deviation from the finest scale to the next, at least 1, (B, 3, 1, 1).
     """
 
     variance: Tensor
     coarseness: Tensor
-
-    @property
-    def variance_of_all_scales(self) -> Tensor:
-        """Variance of the noise of all scales together, shape (B, 3, H, W).
-
-        Three quarters of white noise lie at the finest scale, three quarters of the rest at the next, and so on.
-        """
-        return self.variance * 0.75 / (1 - self.coarseness**2 / 4)
 
 
 class UndoneNoise(nn.Module):

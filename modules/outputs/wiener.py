@@ -11,6 +11,9 @@ from modules.outputs.base import Output, Undo, UndoAt
 from modules.outputs.undone_noise import OPPONENT, Noise, UndoneNoise, rotated
 from modules.windows import Window
 
+COARSEST = 1.7
+"""Factor of the noise from each scale to the next up to which its spectrum is told the filter."""
+
 
 class Wiener(Output):
     """Wiener filter of the undone input, with the decoded sample as the estimate of the clean spectrum.
@@ -72,8 +75,11 @@ class Wiener(Output):
         opponent = decoded.new_tensor(OPPONENT)
         undone = rotated(undo(degraded), opponent)
         estimate = rotated(decoded, opponent)
+        ratio = noise.coarseness.clamp(max=COARSEST)
+        # Three quarters of white noise lie at the finest scale, three quarters of the rest at the next, and so on.
+        finest = noise.variance * (1 - ratio**2 / 4) / 0.75
         for _ in range(self.num_rounds):
-            estimate = self.filter(undone, estimate, noise.variance, noise.coarseness)
+            estimate = self.filter(undone, estimate, finest, ratio)
         return rotated(estimate, opponent.T)
 
     def filter(self, noisy: Tensor, pilot: Tensor, noise_variance: Tensor, ratio: Tensor) -> Tensor:

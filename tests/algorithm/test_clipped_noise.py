@@ -9,7 +9,6 @@ from skimage import data as skimage_data
 from modules.outputs.base import Undo
 from modules.outputs.clipped_noise import ClippedNoise
 from modules.outputs.denoised import Denoised
-from modules.outputs.undone_noise import Noise
 
 DEVIATION = 0.1
 
@@ -90,10 +89,3 @@ def test_dark_places_behind_clipped_noise_come_back_dark(factor):
     too_light = float((factor * seen - photo)[dark].mean())
     assert too_light > 0.3 * 40 / 255
     assert abs(float((restored - photo)[dark].mean())) < 0.3 * too_light
-
-
-@pytest.mark.parametrize("factor", [1.0, 1.3, 1.7])
-def test_the_noise_of_all_scales_is_the_sum_of_its_octaves(factor):
-    noise = Noise(torch.full((1, 3, 4, 4), 0.01), torch.full((1, 3, 1, 1), factor))
-    octaves = sum(0.01 * factor ** (2 * scale) * 0.75 * 0.25**scale for scale in range(60))
-    torch.testing.assert_close(noise.variance_of_all_scales, torch.full((1, 3, 4, 4), octaves))

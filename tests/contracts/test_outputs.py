@@ -184,7 +184,12 @@ def test_noise_that_a_camera_smoothed_is_found_coarser():
     kernel = torch.tensor([[0.15, 0.7, 0.15]])
     smoothed = torch.nn.functional.conv2d(noise.transpose(0, 1), (kernel.T @ kernel)[None, None], padding=1)
     assert float(coarseness(noise).max()) < 1.02
-    assert 1.1 < float(coarseness(smoothed.transpose(0, 1)).mean()) <= 1.7
+    smoothed = smoothed.transpose(0, 1)
+    # Its finest octave is left with a third of its amplitude, the next with two thirds.
+    assert 1.7 < float(coarseness(smoothed).mean()) < 2.2
+    # What is heard at three scales adds up to all that there is.
+    found = noise_of(smoothed).level
+    torch.testing.assert_close(found.mean(), smoothed.std(), rtol=0.1, atol=0)
 
 
 @pytest.mark.parametrize("cls", DENOISING)
@@ -248,5 +253,4 @@ def test_even_noise_is_found_even(photo):
     noise = 0.06 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     found = noise_of(photo + noise)
     assert float(found.level.mean()) == pytest.approx(0.06, rel=0.06)
-    assert float(found.share.min()) > 0.9
     assert 0.85 < float(found.by_brightness.min()) <= float(found.by_brightness.max()) < 1.2

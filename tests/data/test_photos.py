@@ -138,3 +138,35 @@ def test_captions_of_a_shard_with_nothing_in_them_are_none(tmp_path, photo, held
     data.setup("fit")
     assert data.captions == list(captions)
     assert len(data.training) == bool(captions)
+
+
+def test_shrunk_photos_have_the_fine_colours_that_files_lose(tmp_path):
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2, 0], stripes[:, 1::2, 2] = 250, 250
+    doubled = Image.fromarray(stripes).resize((128, 128), Image.Resampling.NEAREST)
+    for name, picture in (("fine.jpg", Image.fromarray(stripes)), ("large.jpg", doubled)):
+        picture.save(tmp_path / name, quality=95, subsampling="4:2:0")
+
+    def colour(share):
+        fine, large = Photos([str(tmp_path)], 64, is_training=False, shrunk_share=share)
+        return [float((each["image"][0] - each["image"][2]).std()) for each in (fine, large)]
+
+    assert colour(0.0)[0] < 0.05
+    assert colour(1.0)[1] > 0.3
+
+
+def test_crops_larger_than_a_shrunk_photo_are_mirrored(tmp_path):
+    Image.fromarray(skimage_data.astronaut()).resize((120, 100)).save(tmp_path / "photo.png")
+    crop = Photos([str(tmp_path)], 80, is_training=False, shrunk_share=1.0)[0]["image"]
+    assert crop.shape == (3, 80, 80)
+    assert torch.equal(crop[:, 50:], crop[:, 20:50].flip(1))
+    assert torch.equal(crop[:, :, 60:], crop[:, :, 40:60].flip(2))
+
+
+def test_so_many_photos_are_shrunk_as_asked_for(tmp_path):
+    Image.fromarray(skimage_data.astronaut()).resize((120, 100)).save(tmp_path / "photo.png")
+    photos = Photos([str(tmp_path)], 80, aspect_jitter=0.0, shrunk_share=0.3)
+    shrunk = [torch.equal(crop[:, 50:60], crop[:, 40:50].flip(1)) for crop in (photos[0]["image"] for _ in range(200))]
+    assert 0.2 < sum(shrunk) / 200 < 0.4
+    with pytest.raises(ValueError, match=r"shrunk_share=1.5 must lie"):
+        Photos([str(tmp_path)], 80, shrunk_share=1.5)
