@@ -192,6 +192,16 @@ def test_noise_that_a_camera_smoothed_is_found_coarser():
     torch.testing.assert_close(found.mean(), smoothed.std(), rtol=0.1, atol=0)
 
 
+def test_colour_noise_is_heard_where_a_file_took_its_fine_part_away(photo):
+    dark = photo / 3
+    noise = 0.03 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
+    noisy, clean = (JPEG((100, 100))(image.clamp(0, 1), generators(0)) for image in (dark + noise, dark))
+    left = rotated(noisy - clean, torch.tensor(OPPONENT)).std(dim=(2, 3))
+    found = noise_of(rotated(noisy, torch.tensor(OPPONENT)))
+    assert float(found.coarseness[:, 1:].min()) > 1.5
+    torch.testing.assert_close(found.level[..., 0, 0], left, rtol=0.15, atol=0)
+
+
 @pytest.mark.parametrize("cls", DENOISING)
 @pytest.mark.parametrize("name", ["grass", "gravel", "brick", "astronaut", "coffee"])
 def test_texture_comes_back_as_it_was(cls, name):
