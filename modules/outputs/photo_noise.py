@@ -175,8 +175,8 @@ def _louder_where_coarser(scales: Tensor) -> Tensor:
 def _of_all_scales(scales: Tensor) -> Tensor:
     """Standard deviation of noise, shape (B, C), from that of its diagonal coefficients at three scales, (B, C, 3).
 
-    Of white noise each scale holds three quarters of what the finer ones left: a quarter diagonally, a quarter across, a
-    quarter down. What is fine in one direction and coarse in the other lies between the diagonals of both scales.
+    Of white noise each scale holds three quarters of what the finer ones left: a quarter diagonally, a quarter across,
+    a quarter down. What is fine in one direction and coarse in the other lies between the diagonals of both scales.
     """
     fine, coarse, coarser = scales.unbind(dim=2)
     first, second = (here * (here + 2 * there) / 4 for here, there in ((fine, coarse), (coarse, coarser)))
