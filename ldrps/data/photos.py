@@ -184,7 +184,7 @@ class PhotoData(LightningDataModule):
 
 
 def shrunk(photo: Image.Image, side: int) -> Image.Image:
-    """A photo at half its size, and its mirror images around it as far as a square of this side needs them."""
+    """A photo at half its size, mirrored at its right and lower edges as far as a square of this side needs it."""
     half = np.asarray(photo.resize((max(1, photo.width // 2), max(1, photo.height // 2)), Image.Resampling.BICUBIC))
     missing = [max(0, side - length) for length in half.shape[:2]]
     return Image.fromarray(np.pad(half, [(0, missing[0]), (0, missing[1]), (0, 0)], mode="symmetric"))

@@ -88,16 +88,18 @@ def levels_of(channels: Tensor) -> Tensor:
 
 def levels_by_scale(noise: Tensor) -> Tensor:
     """Level of noise that is seen alone, shape (B, C, H, W), at each of the scales, shape (B, C, 3)."""
-    return torch.stack([robust_deviation(each.flatten(2)) for each in _coefficients(noise)], dim=2)
+    return _everywhere(_coefficients(noise))
 
 
-def _listen(channels: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-    """What seems noise at three scales, the finest first: in each block, shape (B, C, N), and everywhere, (B, C)."""
+def _listen(channels: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What seems noise at three scales, the finest first: in each block, shape (B, C, N), and everywhere, (B, C, 3)."""
     coefficients = _coefficients(channels)
-    return (
-        [robust_deviation(_blocks(each)) for each in coefficients],
-        [robust_deviation(each.flatten(2)) for each in coefficients],
-    )
+    return [robust_deviation(_blocks(each)) for each in coefficients], _everywhere(coefficients)
+
+
+def _everywhere(coefficients: list[Tensor]) -> Tensor:
+    """Level of coefficients of each scale, those of the whole picture together, shape (B, C, 3)."""
+    return torch.stack([robust_deviation(each.flatten(2)) for each in coefficients], dim=2)
 
 
 def _coefficients(channels: Tensor) -> list[Tensor]:
@@ -107,10 +109,10 @@ def _coefficients(channels: Tensor) -> list[Tensor]:
     return [noise_coefficients(scaled) for scaled in scales]
 
 
-def _told(channels: Tensor, blocks: list[Tensor], everywhere: list[Tensor]) -> Tensor:
+def _told(channels: Tensor, blocks: list[Tensor], everywhere: Tensor) -> Tensor:
     """See `levels_of`."""
-    photo = [channels.std(dim=(2, 3)), channels.mean(dim=(2, 3)).abs()]
-    return torch.stack([*map(_quietest, blocks), *everywhere, *photo], dim=2)
+    photo = channels.std(dim=(2, 3)), channels.mean(dim=(2, 3)).abs()
+    return torch.cat([torch.stack([*map(_quietest, blocks)], dim=2), everywhere, torch.stack(photo, dim=2)], dim=2)
 
 
 def local_mean(channels: Tensor) -> Tensor:

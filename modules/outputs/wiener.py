@@ -76,8 +76,7 @@ class Wiener(Output):
         undone = rotated(undo(degraded), opponent)
         estimate = rotated(decoded, opponent)
         ratio = noise.coarseness.clamp(max=COARSEST)
-        # Three quarters of white noise lie at the finest scale, three quarters of the rest at the next, and so on.
-        finest = noise.variance * (1 - ratio**2 / 4) / 0.75
+        finest = noise.variance * share_of_finest(ratio)
         for _ in range(self.num_rounds):
             estimate = self.filter(undone, estimate, finest, ratio)
         return rotated(estimate, opponent.T)
@@ -109,6 +108,17 @@ class Wiener(Output):
                 total[area] += filtered
                 weights[area] += weight
         return (total / weights)[..., patch : patch + height, patch : patch + width]
+
+
+def share_of_finest(ratio: Tensor) -> Tensor:
+    """Variance of the finest scale, as if all were like it, of noise whose scales together have variance 1.
+
+    Three quarters of white noise lie at the finest scale, three quarters of the rest at the next, and so on.
+
+    Args:
+        ratio: Factor of its standard deviation from each scale to the next coarser one, below 2.
+    """
+    return (1 - ratio**2 / 4) / 0.75
 
 
 def octaves(size: int) -> Tensor:

@@ -20,7 +20,7 @@ from modules.outputs.photo_noise import find_noise
 from modules.outputs.refined import Refined
 from modules.outputs.undone import Undone
 from modules.outputs.undone_noise import OPPONENT, in_rgb, rotated
-from modules.outputs.wiener import Wiener, cosine_basis
+from modules.outputs.wiener import Wiener, cosine_basis, share_of_finest
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
@@ -192,6 +192,12 @@ def test_noise_that_a_camera_smoothed_is_found_coarser():
     torch.testing.assert_close(found.mean(), smoothed.std(), rtol=0.1, atol=0)
 
 
+@pytest.mark.parametrize("factor", [1.0, 1.3, 1.7])
+def test_the_noise_of_all_scales_is_the_sum_of_its_octaves(factor):
+    octaves = sum(0.01 * factor ** (2 * scale) * 0.75 * 0.25**scale for scale in range(60))
+    torch.testing.assert_close(octaves * share_of_finest(torch.tensor(factor)), torch.tensor(0.01))
+
+
 def test_colour_noise_is_heard_where_a_file_took_its_fine_part_away(photo):
     dark = photo / 3
     noise = 0.03 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
@@ -263,4 +269,5 @@ def test_even_noise_is_found_even(photo):
     noise = 0.06 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(0))
     found = noise_of(photo + noise)
     assert float(found.level.mean()) == pytest.approx(0.06, rel=0.06)
+    assert float(found.level.min()) > 0.9 * 0.06
     assert 0.85 < float(found.by_brightness.min()) <= float(found.by_brightness.max()) < 1.2
