@@ -24,7 +24,7 @@ demo: $(VENV)/.installed ## Install, damage three sample photos, restore them, s
 	$(BIN)/ldrps demo
 
 test: $(VENV)/.installed ## Run the fast tests (CPU, offline).
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(VENV)/.installed ## Check format, lint, types and the import contract.
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """Pictures of scikit-image, and small pipelines of the real classes with random weights."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -20,8 +21,17 @@ from tests.da_clip import with_da_clip
 CAPTIONS = ["a photo of a cat", "a photo of a cup of coffee", "an astronaut in front of a flag"]
 
 
+def pytest_configure(config):
+    """Workers side by side (``-n``) share the cores, and so do the programs that they start."""
+    workers = os.environ.get("PYTEST_XDIST_WORKER_COUNT")
+    if workers is not None:
+        threads = max(1, (os.cpu_count() or 1) // int(workers))
+        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
 @pytest.fixture(autouse=True)
-def few_threads():
+def same_random_numbers():
     torch.manual_seed(0)
 
 

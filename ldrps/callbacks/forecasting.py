@@ -18,7 +18,7 @@ from rich.console import Console
 from ldrps.data.image_files import DEVELOP, is_raw, opened
 from ldrps.data.images import ImageData
 from ldrps.data.samples import Entry, Outcome, Sample
-from ldrps.methods.forecast import Forecast, duration, plan
+from ldrps.methods.forecast import Forecast, duration, plan, working_pixels
 from ldrps.methods.peak_memory import PeakMemory
 from ldrps.methods.restorer import Restorer
 from ldrps.methods.speeds import Measurement, Speeds
@@ -102,7 +102,8 @@ class Forecasting(Callback):
         """Keep what the largest picture of a batch took."""
         done = [outcome for outcome in outputs if outcome.restored is not None and isinstance(outcome.sample, Sample)]
         if done:
-            pixels = [one.sample.image[0].numel() for one in done]  # type: ignore[union-attr]
+            # At which they were restored, as `plan` counts them.
+            pixels = [working_pixels(pl_module, *one.sample.image.shape[:0:-1]) for one in done]  # type: ignore[union-attr]
             largest = max(range(len(done)), key=pixels.__getitem__)
             together = pixels.count(pixels[largest])
             seconds = done[largest].seconds

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.images import ImageData
-from ldrps.data.outputs import check_distinct, check_outputs, prepare_folder
+from ldrps.data.outputs import check_distinct, check_outputs, prepare_folder, without_results
 from ldrps.data.photo_files import check_format, write_photo
 from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
@@ -80,6 +80,7 @@ class ImageWriter(BasePredictionWriter):
         data = trainer.datamodule
         if not isinstance(data, ImageData):
             return
+        data.files = without_results(data.files, data.inputs, self.output)
         sources = [file for file, _ in data.files]
         pictures = [self._picture(name, file) for file, name in data.files]
         beside = [(self._beside(name, kind), file) for file, name in data.files for kind in self._kinds()]

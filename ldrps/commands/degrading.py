@@ -15,7 +15,7 @@ from ldrps.commands.degrade import Degrade
 from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.image_generator import image_generator
 from ldrps.data.inputs import find_images, name_outputs
-from ldrps.data.outputs import check_outputs, prepare_folder
+from ldrps.data.outputs import check_outputs, prepare_folder, without_results
 from ldrps.data.shipped import suite_folder
 from ldrps.results.contact_sheet import contact_sheet, thumbnail
 from modules.pictures import to_pil
@@ -43,7 +43,8 @@ def degrade(job: Degrade) -> Account:
     if not suites:
         names = ", ".join(sorted(file.stem for file in (suite_folder()).glob("*.yaml")))
         raise ValueError(f"no suite was named: add --suite NAME with one of {names}, or a YAML file")
-    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
+    found = [one for pattern in job.inputs for one in find_images(pattern)]
+    files = name_outputs(without_results(found, job.inputs, job.output))
     return write_sheets(job, suites, files) if job.sheet else write_copies(job, suites, files)
 
 

@@ -6,11 +6,12 @@ from PIL import Image
 from torch import Tensor
 
 from ldrps.data.image_files import read_picture, to_picture
+from ldrps.data.original import upright
 from ldrps.data.samples import Sample
 
 
 def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
-    """Make a sample of whatever a user has in hand.
+    """Make a sample of whatever a user has in hand, turned upright where it says how it was taken.
 
     Raises:
         ValueError: If a tensor has not the shape (3, H, W) and range [0, 1], or a file cannot be read.
@@ -24,7 +25,7 @@ def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
             )
         return Sample("picture", None, picture.float())
     if isinstance(picture, Image.Image):
-        read = to_picture(picture)
+        read = to_picture(upright(picture))
         return Sample("picture", None, read.image, read.alpha)
     path = Path(picture)
     read = read_picture(path)

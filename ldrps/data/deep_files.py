@@ -15,6 +15,12 @@ ROWS_PER_STRIP = 64
 PNG_SIGNATURE_BYTES = 8
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
 
+# Pillow knows deep grey with opacity, associated (1) or not (2), in PNG alone. It is only to open such a TIFF for what
+# that says of the picture; the pixels are read here.
+TiffImagePlugin.OPEN_INFO.update(
+    {(order, 1, (1,), 1, (16, 16), (opacity,)): ("RGBA", "LA;16B") for order in (b"II", b"MM") for opacity in (1, 2)}
+)
+
 
 def is_deep(image: Image.Image) -> bool:
     """Whether a file that Pillow opened holds colour, or grey with transparency, of 16 bits a channel."""
@@ -162,10 +168,10 @@ def _decode_tiff(content: bytes) -> np.ndarray:
         # A fourth sample is opacity if the file says so (1 and 2), or says nothing, as for pictures of 8 bits.
         has_opacity = tuple(page.extrasamples[:1]) in ((), (1,), (2,))
         pixels = pixels[..., : 4 if has_opacity else 3]
-        if pixels.shape[-1] == 4 and 1 in page.extrasamples[:1]:
-            opacity = np.maximum(pixels[..., 3:], 1) / 65535
-            colour = np.minimum(pixels[..., :3] / opacity, 65535).round().astype(np.uint16)
-            pixels = np.concatenate([colour, pixels[..., 3:]], axis=-1)
+        if pixels.shape[-1] in (2, 4) and 1 in page.extrasamples[:1]:
+            opacity = np.maximum(pixels[..., -1:], 1) / 65535
+            colour = np.minimum(pixels[..., :-1] / opacity, 65535).round().astype(np.uint16)
+            pixels = np.concatenate([colour, pixels[..., -1:]], axis=-1)
     return pixels
 
 

@@ -1,7 +1,10 @@
 """Folders to write into, and files that must not be written over."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+Name = TypeVar("Name")
 
 
 def prepare_folder(folder: Path) -> None:
@@ -20,6 +23,21 @@ def prepare_folder(folder: Path) -> None:
         raise ValueError(
             f"output folder {str(folder)!r} cannot be written ({error.strerror}): choose another --output"
         ) from error
+
+
+def without_results(files: Sequence[tuple[Path, Name]], inputs: Iterable[str], output: Path) -> list[tuple[Path, Name]]:
+    """Leave out what lies in the output folder where that is inside a folder that was searched: earlier results.
+
+    Args:
+        files: The files found, each with its name.
+        inputs: The files, folders and patterns that were searched.
+        output: The output folder.
+    """
+    folder = output.resolve()
+    searched = [Path(pattern).resolve() for pattern in inputs if Path(pattern).is_dir()]
+    if not any(folder != one and folder.is_relative_to(one) for one in searched):
+        return list(files)
+    return [(file, name) for file, name in files if not file.resolve().is_relative_to(folder)]
 
 
 def check_distinct(outputs: Iterable[tuple[Path, Path]]) -> None:

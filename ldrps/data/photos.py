@@ -163,7 +163,9 @@ class PhotoData(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Index the sources and split them."""
         training = Photos(self.sources, self.crop_size_px, kept_gib=self.kept_gib, shrunk_share=self.shrunk_share)
-        held_out = Photos(self.sources, self.crop_size_px, is_training=False, shrunk_share=self.shrunk_share)
+        held_out = Photos(
+            self.sources, self.crop_size_px, is_training=False, kept_gib=self.kept_gib, shrunk_share=self.shrunk_share
+        )
         # One in so many of all photos: what is held out with captions is held out without them, too.
         stride = max(2, len(training) // max(1, self.num_held_out))
         chosen = set(range(0, len(training), stride)[: self.num_held_out])
@@ -232,7 +234,12 @@ def _shard_records(shard: Path) -> list[Record]:
             if f".{suffix.lower()}" in TRAINING_SUFFIXES:
                 images[key] = member
             elif suffix == "json" and (stream := archive.extractfile(member)):
-                captions[key] = captions_of(json.load(stream))
+                about = json.load(stream)
+                if not isinstance(about, dict):
+                    raise ValueError(
+                        f"{member.name} of shard {str(shard)!r} is no JSON object: give captions as {{...}}"
+                    )
+                captions[key] = captions_of(about)
     return [
         Record(shard, member.offset_data, member.size, captions.get(key, ())) for key, member in sorted(images.items())
     ]

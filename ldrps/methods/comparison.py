@@ -9,6 +9,8 @@ from ldrps.data.samples import Entry, Outcome, Sample
 from ldrps.methods.restorer import Restorer, Step
 from ldrps.results.run_folder import INPUT, TARGET
 
+SEVERAL_RESULTS = "a comparison has several results for an image: use `ldrps test`, or one of its restorers"
+
 
 class Comparison(Restorer):
     """Restores each image with several methods, for one table of them all.
@@ -35,7 +37,13 @@ class Comparison(Restorer):
         return list(self.restorers)  # type: ignore[arg-type]
 
     def setup(self, stage: str) -> None:
-        """See `Restorer.setup`; who listens to the comparison hears of the steps of its methods."""
+        """See `Restorer.setup`; who listens to the comparison hears of the steps of its methods.
+
+        Raises:
+            ValueError: If pictures are to be restored, for which there would be several results each.
+        """
+        if stage == "predict":
+            raise ValueError(SEVERAL_RESULTS)
         super().setup(stage)
         for restorer in self.members():
             restorer.step_listeners.append(self._forward)
@@ -63,4 +71,4 @@ class Comparison(Restorer):
         Raises:
             ValueError: Always.
         """
-        raise ValueError("a comparison has several results for an image: use `ldrps test`, or one of its restorers")
+        raise ValueError(SEVERAL_RESULTS)

@@ -1,6 +1,5 @@
 """How many images are restored at once: as many as are quickest, and as fit into the memory."""
 
-import math
 import resource
 import sys
 from collections.abc import Iterator
@@ -22,15 +21,16 @@ class Pace:
 
     Attributes:
         bytes_per_pixel: Memory that restoring a pixel took on a GPU; None before the first batch.
-        most_pixels: Pixels of all images at once beyond which memory ran out.
+        most_pixels: Pixels of all images at once beyond which memory ran out; None while it never did.
     """
 
     bytes_per_pixel: float | None = None
-    most_pixels: float = math.inf
+    most_pixels: int | None = None
 
     def images_at_once(self, pixels: int, device: torch.device) -> int:
         """How many images of so many pixels to restore together."""
-        return int(max(1, min(self._quickest(pixels, device), self.most_pixels // pixels)))
+        count = self._quickest(pixels, device)
+        return max(1, count if self.most_pixels is None else min(count, self.most_pixels // pixels))
 
     def _quickest(self, pixels: int, device: torch.device) -> int:
         if device.type == "cpu":

@@ -19,6 +19,7 @@ from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
 from ldrps.data.shards import gathered
 from ldrps.methods.economies import LOGGER, Economy, clear_memory, is_out_of_memory, made_with_less
 from ldrps.methods.pace import Pace, peak_mib
+from ldrps.methods.transparency import with_hidden, without_hidden
 from ldrps.metrics.base import Metric
 from ldrps.results.run_folder import Row, merge_rows
 from ldrps.results.scoring import failure, measurable, score
@@ -46,6 +47,8 @@ class Step:
         """Numbers of the steps that a film strip of `count` frames shows, from the first to the last."""
         return {round(number * (self.count - 1) / max(1, count - 1)) for number in range(count)}
 
+
+NOT_NUMBERS = "the result holds values that are not numbers: use float32, or less guidance strength"
 
 StepListener = Callable[[Sequence[Sample], Step], None]
 
@@ -145,7 +148,7 @@ class Restorer(LightningModule, ABC):
             picture: A PIL image, a file name, or a tensor of shape (3, H, W) with values in [0, 1].
 
         Returns:
-            The restored picture, of the same size.
+            The restored picture, of the same size, upright.
 
         Raises:
             ValueError: If the picture cannot be read or restored.
@@ -158,6 +161,8 @@ class Restorer(LightningModule, ABC):
                 self.to(self.device)
             sample = as_sample(picture)
             restored = self._restore_stacked([sample])[0]
+            if not bool(restored.isfinite().all()):
+                raise ValueError(NOT_NUMBERS)
             return to_pil(restored, sample.alpha)
 
     def setup(self, stage: str) -> None:
@@ -275,22 +280,24 @@ class Restorer(LightningModule, ABC):
             self.pace.most_pixels = middle * samples[0].image[0].numel()
         return self._restore_group(samples[:middle]) + self._restore_group(samples[middle:])
 
-    def _restore_stacked(self, samples: list[Sample], observe: Callable[[Step], None] = lambda step: None) -> Tensor:
+    def _restore_stacked(
+        self, samples: list[Sample], observe: Callable[[Step], None] = lambda step: None
+    ) -> list[Tensor]:
         """`restore`; a single image whose memory runs out is restored in less."""
-        degraded = torch.stack([sample.image for sample in samples]).to(self.device)
+        degraded = torch.stack([without_hidden(sample) for sample in samples]).to(self.device)
 
         def make() -> Tensor:
             restored = self.restore(degraded, [sample.path for sample in samples], observe)
             # A method that ends in a network gives what autocast made of it, such as bfloat16.
             return restored.to("cpu", degraded.dtype)
 
-        return make() if len(samples) > 1 else made_with_less(make, self.economies(degraded))
+        restored = make() if len(samples) > 1 else made_with_less(make, self.economies(degraded))
+        return [with_hidden(image, sample) for image, sample in zip(restored, samples, strict=True)]
 
     def _checked(self, sample: Sample, restored: Tensor, seconds: float, remark: str) -> Outcome:
         if bool(restored.isfinite().all()):
             return Outcome(sample, restored, None, seconds, self.name, remark)
-        sentence = "the result holds values that are not numbers: use float32, or less guidance strength"
-        return Outcome(sample, None, sentence, seconds, self.name)
+        return Outcome(sample, None, NOT_NUMBERS, seconds, self.name)
 
 
 def inner(module: torch.nn.Module) -> Iterator[Restorer]:

@@ -128,10 +128,10 @@ class RunFolder:
             ValueError: If the folder is no run folder.
         """
         try:
-            content: dict[str, Any] = json.loads(self.settings_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            content = json.loads(self.settings_file.read_text(encoding="utf-8"))
+            return {**content, "settings": content["settings"], "information": content["information"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.path} is no run folder: it has no readable run.json") from error
-        return content
 
     def append(self, rows: list[Row]) -> None:
         """Write rows to this process's file; they are on the disk when this returns.

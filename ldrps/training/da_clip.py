@@ -16,9 +16,7 @@ from ldrps.training.base import Training, existing_folder
 from ldrps.training.contrastive import caption_loss, caption_numbers, keep_in_bounds
 from ldrps.training.tokenizer import tokenize
 from modules.networks.da_clip import DACLIPConfig, DACLIPModel
-
-CLEAN = "clean"
-"""The word of a photo without damage."""
+from modules.priors.da_clip import CLEAN
 
 
 class DACLIPTraining(Training):

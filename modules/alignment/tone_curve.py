@@ -10,6 +10,7 @@ from modules.alignment.base import Alignment
 from modules.alignment.framing import is_plain
 from modules.alignment.ordinary_photos import COLOR, GREY, black_and_white, damage, greyness
 from modules.noise_level import noise_level
+from modules.power import power
 
 NATURAL_BLACK, NATURAL_WHITE, NATURAL_MEAN = 0.015, 1.0, 0.44
 """Medians over photos of the 0.2 % and 99.8 % brightness percentiles and of the mean (1,600 of the training photos);
@@ -96,12 +97,7 @@ class ToneCurve(Alignment):
         offset, scale, gamma = (
             parameter.repeat(chains, 1, 1, 1) for parameter in (self.offset, self.log_scale.exp(), self.log_gamma.exp())
         )
-        # x ** gamma has no real value below 0, and its slope at 0 is infinite or zero; there the curve goes on as the
-        # straight line through its value at a small number, so that gradients stay finite and no pixel is cut off.
-        small = 1 / 64
-        curve = images.clamp(min=small) ** gamma
-        line = small**gamma + gamma * small ** (gamma - 1) * (images - small)
-        return offset + scale * torch.where(images > small, curve, line)
+        return offset + scale * power(images, gamma)
 
     def invert(self, degraded: Tensor) -> Tensor:
         """See `Alignment.invert`."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from modules.networks.residual_block import ResidualBlock
 from modules.networks.small_copy import QUANTILES, both_scales, quantiles, reduced
+from modules.power import power
 
 DARKEST_GAIN, BRIGHTEST_GAIN = -1.5, 6.0
 """Interval of the gain in natural logarithms: between a photo that was overexposed and one nine stops too dark."""
@@ -68,12 +69,7 @@ class Guess(NamedTuple):
                 self.airlight,
             )
         )
-        # x ** gamma has no real value below 0, and its slope at 0 is infinite or zero; there the curve goes on as the
-        # straight line through its value at a small number, so that gradients stay finite and no pixel is cut off.
-        small, gamma = 1 / 64, log_gamma.exp()
-        curve = images.clamp(min=small) ** gamma
-        line = small**gamma + gamma * small ** (gamma - 1) * (images - small)
-        dark = torch.where(images > small, curve, line) * (-log_gain).exp()
+        dark = power(images, log_gamma.exp()) * (-log_gain).exp()
         return torch.lerp(airlight, dark, (-thickness).exp())
 
     def undo(self, images: Tensor) -> Tensor:

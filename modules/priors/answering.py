@@ -3,7 +3,7 @@
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,6 @@ CONTENT_QUESTION = (
     "the main subject, its colours and its orientation. Do not mention the quality."
 )
 """After the question of the released code (get_prompts.py), which asks InternVL 1.5 for the same."""
-
-DAMAGE_QUESTION = "Name in at most 5 words what is wrong with the quality of this photo, such as noise, blur or haze."
 
 
 class Answering(Prior):
@@ -49,8 +47,8 @@ class Answering(Prior):
         """What decides an answer besides the picture and the question, as JSON can hold it."""
 
     @abstractmethod
-    def ask(self, pictures: Sequence[Image.Image], question: str) -> list[str]:
-        """Answer one question about each picture.
+    def ask(self, pictures: Sequence[Image.Image], question: str) -> Iterator[str]:
+        """Answer one question about each picture, one after another, so that what was answered is kept at once.
 
         Raises:
             ValueError: If there is no answer; one sentence with the remedy.

@@ -1,7 +1,6 @@
 """What a semantic prior is: from a degraded image and its side information to words or embeddings."""
 
 import hashlib
-import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -33,10 +32,7 @@ class Semantics:
 
 
 class Prior(nn.Module, ABC):
-    """Turns degraded images and their side information into `Semantics`.
-
-    A subclass stores every argument of its constructor under its own name, and knows nothing of the sampler.
-    """
+    """Turns degraded images and their side information into `Semantics`; knows nothing of the sampler."""
 
     def load(self, backbone_folder: Path | None = None) -> None:
         """Read weights; does nothing the second time.
@@ -59,25 +55,6 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: If an image cannot be described; the message names the file and the remedy.
         """
-
-    def settings(self) -> dict[str, Any]:
-        """Arguments of the constructor, as JSON can hold them."""
-        return {
-            name: getattr(self, name)
-            for name, parameter in inspect.signature(type(self)).parameters.items()
-            if parameter.kind is not parameter.VAR_POSITIONAL and parameter.kind is not parameter.VAR_KEYWORD
-        }
-
-    def cache_key(self, image: Tensor) -> str:
-        """Key under which what this prior says of an image can be kept.
-
-        Args:
-            image: Shape (3, H, W), range [0, 1].
-
-        Returns:
-            64 hexadecimal digits; equal for equal pixels and settings.
-        """
-        return fingerprint([type(self).__module__, type(self).__qualname__, self.settings()], image)
 
 
 def fingerprint(about: Any, image: Tensor) -> str:

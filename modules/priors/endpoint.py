@@ -4,7 +4,7 @@ import base64
 import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PIL import Image
@@ -69,9 +69,9 @@ class Endpoint(Answering):
         """See `Answering.identity`."""
         return [self.url, self.model, self.max_tokens]
 
-    def ask(self, pictures: Sequence[Image.Image], question: str) -> list[str]:
+    def ask(self, pictures: Sequence[Image.Image], question: str) -> Iterator[str]:
         """See `Answering.ask`."""
-        return [self._answer(picture, question) for picture in pictures]
+        return (self._answer(picture, question) for picture in pictures)
 
     def _answer(self, picture: Image.Image, question: str) -> str:
         content = [

@@ -1,6 +1,6 @@
 """Text from a multimodal language model on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,10 +95,9 @@ class MLLM(Answering):
         return [str(folder.resolve()) if described else self.path, described, self.max_new_tokens, self.dtype]
 
     @torch.no_grad()
-    def ask(self, pictures: Sequence[Image.Image], question: str) -> list[str]:
+    def ask(self, pictures: Sequence[Image.Image], question: str) -> Iterator[str]:
         """See `Answering.ask`; the likeliest answer, so that it is the same every time."""
         self.load()
-        answers: list[str] = []
         for first in range(0, len(pictures), self.batch_size):
             chats = [
                 [{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": question}]}]
@@ -109,8 +108,7 @@ class MLLM(Answering):
             ).to(self.model.device, self.model.dtype)
             tokens = self.model.generate(**inputs, do_sample=False, max_new_tokens=self.max_new_tokens)
             new = tokens[:, inputs["input_ids"].shape[1] :]
-            answers += self.processor.batch_decode(new, skip_special_tokens=True)
-        return answers
+            yield from self.processor.batch_decode(new, skip_special_tokens=True)
 
 
 def _shortened(error: Exception) -> str:

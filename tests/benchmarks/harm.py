@@ -1,8 +1,8 @@
 """`make bench-harm DATA=FOLDER`: what the default preset does to photos that nothing is wrong with.
 
-python -m tests.benchmarks.harm --data FOLDER [--shards SHARD...] [--every N] [--config X] --output runs/harm
+python -m tests.benchmarks.harm [--data FOLDER] [--shards SHARD...] [--every N] [--config X] --output runs/harm
 
-Photos of a folder, photos that the training of the first guess held out (160 px), and scikit-image's own, as they are
+scikit-image's photos, those of a folder, and those that the training of the first guess held out (160 px), as they are
 and with what ordinary photos have: bicubic x2, JPEG 90, noise of 5 / 255. An error of one 8-bit level, the rounding of
 a file, counts as none.
 """
@@ -55,7 +55,7 @@ def photos(options):
     """Source, name and picture, one after another."""
     for path, _ in find_images(options.data) if options.data else ():
         yield "folder", path.stem, reduced(read_picture(path).image)
-    for name in WHEEL if options.data else ():
+    for name in WHEEL:
         image = np.atleast_3d(getattr(skimage_data, name)())
         yield "scikit-image", name, reduced(to_tensor(Image.fromarray(np.broadcast_to(image, (*image.shape[:2], 3)))))
     if options.shards:

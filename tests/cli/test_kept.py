@@ -191,6 +191,13 @@ def test_what_was_restored_is_what_the_next_plan_knows(restore, tmp_path, capfd)
     assert re.search(r"plan: 1 picture of 0\.0 megapixels: about 1 s on cpu", errors)
 
 
+def test_a_photo_that_is_restored_at_a_smaller_size_counts_as_one_of_that(micro_folder, tmp_path):
+    cat((96, 64)).save(tmp_path / "cat.png")
+    assert restore_as_it_is(tmp_path / "cat.png", tmp_path / "out", micro_folder, "--max-side", 48) == 0
+    [kept] = (tmp_path / "cache" / "ldrps" / "speeds").glob("*.json")
+    assert {one.pixels for one in Speeds(kept).known} == {48 * 32}
+
+
 def test_a_photo_that_a_format_cannot_hold_fails_alone(restore, tmp_path, monkeypatch):
     monkeypatch.setitem(FORMATS, "webp", replace(FORMATS["webp"], max_side=30))
     (tmp_path / "in").mkdir()

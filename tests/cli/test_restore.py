@@ -168,3 +168,24 @@ def test_two_processes_restore_every_photo_once_and_answer_for_all(restore, phot
     for name in ("a", "cat", "z"):
         alone, both = (np.asarray(Image.open(tmp_path / run / f"{name}.png")) for run in ("alone", "both"))
         assert np.array_equal(alone, both)
+
+
+@pytest.mark.parametrize("option", ["--resume", "--overwrite"])
+def test_results_inside_the_folder_that_is_searched_are_no_photos(restore, photo_file, option):
+    folder = photo_file.parent
+    assert restore(folder, "--output", folder / "restored", "--compare")[0] == 0
+    code, errors = restore(folder, "--output", folder / "restored")
+    assert code == 2
+    assert "add --resume to keep them, --overwrite to replace them" in errors
+    assert restore(folder, "--output", folder / "restored", "--compare", option)[0] == 0
+    assert sorted(path.name for path in folder.rglob("*.png")) == ["cat.compare.png", "cat.png"]
+    # What is named itself is a photo all the same, and never replaced.
+    code, errors = restore(folder / "restored" / "cat.png", "--output", folder / "restored", "--overwrite")
+    assert code == 2
+    assert "is one of the inputs, which are never replaced" in errors
+
+
+def test_several_methods_are_for_tests(photo_file, tmp_path, capfd):
+    assert main(["restore", str(photo_file), "--output", str(tmp_path / "out"), "--config", "baselines"]) == 2
+    assert "a comparison has several results for an image: use `ldrps test`" in capfd.readouterr().err
+    assert not list((tmp_path / "out").glob("*.png"))

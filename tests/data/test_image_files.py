@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageCms, TiffImagePlugin
 from skimage import data as skimage_data
 
+from ldrps.data.as_sample import as_sample
 from ldrps.data.image_files import opened, read_picture, to_picture, to_tensor, write_picture
 from ldrps.data.images import ImageData
 from ldrps.data.inputs import find_images, name_outputs
@@ -135,6 +136,7 @@ def test_exif_orientation_is_applied(tmp_path, photo, orientation):
     photo.save(tmp_path / "turned.png", exif=exif)
     image = read_picture(tmp_path / "turned.png").image
     assert image.shape[1:] == ((20, 30) if orientation < 5 else (30, 20))
+    assert torch.equal(as_sample(Image.open(tmp_path / "turned.png")).image, image)
     if orientation == 6:  # the camera was turned: rows become columns, clockwise
         assert np.array_equal(as_array(read_picture(tmp_path / "turned.png")), np.rot90(np.asarray(photo), -1))
 

@@ -376,3 +376,20 @@ def test_three_hundred_megapixels_are_refused_by_their_header(tmp_path):
     write_header(tmp_path / "panorama.png", 30_000, 10_000)
     with pytest.raises(ValueError, match=r"30000 x 10000 pixels, more than max_pixels=64000000"):
         read_picture(tmp_path / "panorama.png")
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])
+def test_sixteen_bits_of_grey_with_opacity_come_in_and_out_of_a_tiff(tmp_path, deep, byteorder, extra):
+    pixels = np.dstack([deep[..., 0] // 2, np.full((20, 30), 40_000, np.uint16)])
+    options = {"photometric": "minisblack", "extrasamples": [extra], "planarconfig": "contig", "byteorder": byteorder}
+    tifffile.imwrite(tmp_path / "in.tif", pixels, **options)
+    photo = read_picture(tmp_path / "in.tif")
+    scale = 40_000 if extra == "assocalpha" else 65535
+    expected = torch.from_numpy(pixels[..., 0].astype(np.float32)) / scale
+    torch.testing.assert_close(photo.image, expected.expand(3, -1, -1), atol=2e-5, rtol=0)
+    assert write_photo(photo.image, photo, tmp_path / "out.tif") == []
+    again = read_picture(tmp_path / "out.tif")
+    assert fingerprint(again.image) == fingerprint(photo.image)
+    assert tifffile.imread(tmp_path / "out.tif").shape == (20, 30, 2)
+    assert np.array_equal(tifffile.imread(tmp_path / "out.tif")[..., 1], pixels[..., 1])

@@ -170,3 +170,9 @@ def test_so_many_photos_are_shrunk_as_asked_for(tmp_path):
     assert 0.2 < sum(shrunk) / 200 < 0.4
     with pytest.raises(ValueError, match=r"shrunk_share=1.5 must lie"):
         Photos([str(tmp_path)], 80, shrunk_share=1.5)
+
+
+def test_captions_that_are_no_object_are_one_sentence(tmp_path):
+    shard = shard_of(tmp_path, "a.json", b'["a cat"]')
+    with pytest.raises(ValueError, match=r"a\.json of shard '.*photos\.tar' is no JSON object"):
+        Photos([str(shard)])

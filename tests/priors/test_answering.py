@@ -190,3 +190,13 @@ def test_a_server_that_is_down_is_one_sentence(pictures):
 def test_wrong_settings_are_named(make, named):
     with pytest.raises(ValueError, match=named):
         make()
+
+
+def test_an_answer_is_kept_whatever_becomes_of_the_next(pictures, tmp_path):
+    script = Script("a cat", 404)
+    with serving(script) as url:
+        with pytest.raises(ValueError, match="does it serve the model"):
+            Endpoint(url, cache_dir=str(tmp_path))(pictures[:2], [None, None])
+        said = Endpoint(url, cache_dir=str(tmp_path))(pictures[:1], [None])
+    assert said.prompts == ["a cat"]
+    assert len(script.requests) == 2

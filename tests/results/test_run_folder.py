@@ -278,3 +278,10 @@ def test_going_on_with_other_software_is_written_down(tmp_path):
     content = RunFolder(tmp_path).read_settings()
     assert content["information"]["software"] == {"commit": "a"}
     assert content["continued"] == [{"software": {"commit": "b"}}]
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "3", '{"settings": {}}'])
+def test_a_file_of_another_kind_is_no_run(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=r"is no run folder: it has no readable run\.json"):
+        RunFolder(tmp_path).read_settings()

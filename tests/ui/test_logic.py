@@ -293,3 +293,14 @@ def test_without_gradio_the_verb_says_what_to_install(monkeypatch, capfd):
     assert main(["ui"]) == 2
     assert "pip install 'ldrps[ui]'" in capfd.readouterr().err
     assert os.environ.get("GRADIO_TEMP_DIR") is None
+
+
+def test_an_error_of_any_kind_is_a_sentence(sessions, photo_file, micro_folder, monkeypatch):
+    def broken(*arguments):
+        raise TypeError("of the program")
+
+    monkeypatch.setattr("ldrps.configuration.lightning_cli.run", broken)
+    work = sessions.begin("page", [Upload(photo_file, "cat.jpg")], quick(monkeypatch, micro_folder))
+    wait(sessions.of("page"))
+    assert (work.cards, len(work.sentences)) == ([], 1)
+    assert "of the program" in work.sentences[0]

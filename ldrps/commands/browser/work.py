@@ -117,7 +117,7 @@ class Work:
             self._run()
         except Cancelled:
             self.sentences.append(f"Cancelled; {len(self.cards)} of {len(self.names)} photo(s) are finished.")
-        except (ValueError, OSError, RuntimeError, ImportError) as error:
+        except Exception as error:  # Nobody else hears of it: the page asks for sentences alone.
             LOGGER.debug("work failed", exc_info=True)
             self.sentences.append(self._without_folder(" ".join(sentence_of(error).split())))
 

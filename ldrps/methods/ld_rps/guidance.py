@@ -27,7 +27,8 @@ class GuidanceSettings:
     """How the degraded image pulls at the sample.
 
     Attributes:
-        strength: Factor of the gradient. With ``scale="per_latent"`` useful values are about 0.5 to 8.
+        strength: Factor of the gradient. With ``scale="per_latent"`` useful values go from about 0.1, for few steps
+            from the photo, to 8.
         scale: What the gradient is taken of. "per_latent": every loss is a mean over the image, so its gradient
             shrinks with the number of latents; it is multiplied by that number, and a strength means the same at any
             image size. "raw": as the released code does, where a strength of 80000 belongs to 4 x 64 x 64 latents.

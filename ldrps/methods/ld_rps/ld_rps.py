@@ -24,7 +24,7 @@ from modules.backbones.base import Backbone
 from modules.colourless import without_tint
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
-from modules.priors.base import Prior
+from modules.priors.base import Prior, Semantics
 from modules.windows import Window, WindowSettings, split
 
 
@@ -36,7 +36,7 @@ class LDRPS(Restorer):
 
     Args:
         backbone: The pretrained model.
-        prior: What is known about the content of each image.
+        prior: What is known about the content of each image; it is not asked where nothing is drawn.
         alignment: Model of the damage, learnt anew for each image.
         losses: Terms whose gradient guides the sample.
         alignment_losses: Terms the alignment net is fitted by.
@@ -105,7 +105,8 @@ class LDRPS(Restorer):
     def load(self) -> None:
         """See `Restorer.load`."""
         self.backbone.load()
-        self.prior.load(self.backbone.folder)
+        if self._asks_prior:
+            self.prior.load(self.backbone.folder)
         self.alignment.load()
         self.output.load()
 
@@ -162,31 +163,12 @@ class LDRPS(Restorer):
     def _restore(self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]) -> Tensor:
         generators = [image_generator(image, self.seed) for image in degraded]
         size = self._size(degraded)
-        semantics = self.prior(degraded, paths)
-        conditioning = None
-        if self.sampling.num_steps:
-            chains = self.sampling.num_chains
-            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
-        index = iter(range(self.sampling.num_steps))
-
-        def observe_step(timestep: float, x0_prediction: Tensor) -> None:
-            def images() -> Tensor:
-                return size.leave(self.backbone.decode(x0_prediction))
-
-            observe(Step(next(index), self.sampling.num_steps, timestep, images))
-
-        needs_sample = self.output.uses_sample or self.alignment.leaves_open
-        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
-        # One generator an image goes on from sample to sample, so that each is another.
-        entered = size.enter(degraded)
-        samples = [restore(entered, run) for _ in range(self.sampling.num_samples)]
-        drawn = [sample for sample in samples if sample is not None]
-        sample = torch.stack(drawn).mean(dim=0) if drawn else None
+        semantics = self.prior(degraded, paths) if self._asks_prior else Semantics()
+        sample = self._sample(size, degraded, semantics, generators, observe)
         decoded = degraded if sample is None else size.leave(sample)
         seen = degraded
         if self.alignment.leaves_open:
-            said = sample if self.sampling.num_steps else None
-            seen = size.leave(self.alignment.fill(entered, said))
+            seen = size.leave(self.alignment.fill(size.enter(degraded), sample if self.sampling.num_steps else None))
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)
@@ -203,6 +185,40 @@ class LDRPS(Restorer):
             conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
             restored = self.colorization(restored, self.backbone, conditioning, generators)
         return restored
+
+    def _sample(
+        self,
+        size: WorkingSize,
+        degraded: Tensor,
+        semantics: Semantics,
+        generators: list[torch.Generator],
+        observe: Callable[[Step], None],
+    ) -> Tensor | None:
+        """Fit the alignment net to the images while sampling; the mean of the samples, None if none is needed."""
+        conditioning = None
+        if self.sampling.num_steps:
+            chains = self.sampling.num_chains
+            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
+        index = iter(range(self.sampling.num_steps))
+
+        def observe_step(timestep: float, x0_prediction: Tensor) -> None:
+            def images() -> Tensor:
+                return size.leave(self.backbone.decode(x0_prediction))
+
+            observe(Step(next(index), self.sampling.num_steps, timestep, images))
+
+        needs_sample = self.output.uses_sample or self.alignment.leaves_open
+        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
+        entered = size.enter(degraded)
+        # One generator an image goes on from sample to sample, so that each is another.
+        samples = [restore(entered, run) for _ in range(self.sampling.num_samples)]
+        drawn = [sample for sample in samples if sample is not None]
+        return torch.stack(drawn).mean(dim=0) if drawn else None
+
+    @property
+    def _asks_prior(self) -> bool:
+        """Whether anything is drawn that what the prior says could change."""
+        return self.sampling.num_steps > 0 or self.colorization is not None
 
     def _undo_in_windows(self, images: Tensor, size: WorkingSize) -> Tensor:
         """Take the learnt damage out of whole pictures of any size."""

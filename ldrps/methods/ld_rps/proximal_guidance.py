@@ -21,8 +21,8 @@ class ProximalGuidance(Guidance):
     result is encoded, and the latents, with the noise that is left in them, move by the difference. Where the alignment
     net has no inverse, y' is the photo as it was seen; what it leaves open (`Masked`, `DownSampled`), y' takes of x.
 
-    ``strength`` is a factor of r^2, and useful at about 3; ``scale`` and the losses have no effect, the alignment net
-    learns as in `Guidance`.
+    ``strength`` is a factor of r^2, and useful at about 3; ``scale`` has no effect, and of the losses only from when
+    until when they are active, which says when the sample is guided. The alignment net learns as in `Guidance`.
 
     References:
         Zhu et al. 2023, Denoising Diffusion Models for Plug-and-Play Image Restoration (DiffPIR), Eq. 12 and 13; Zhang
