@@ -127,6 +127,8 @@ class ImageWriter(BasePredictionWriter):
         count = len(gathered(list(self.written)))
         for note in self._notes:
             say(note, is_error=True)
+        if self._num_stripless:
+            say(f"{self._num_stripless} picture(s) have no film strip: nothing was sampled for them", is_error=True)
         if trainer.is_global_zero:
             say(f"{count} restored picture(s) in {self.output}")
 
@@ -163,6 +165,7 @@ class ImageWriter(BasePredictionWriter):
         self.written: dict[str, Path] = {}
         self.num_kept = 0
         self._notes: list[str] = []
+        self._num_stripless = 0
         self._frames: dict[str, list[Tensor]] = {}
 
     def _write(self, sample: Sample, restored: Tensor) -> None:
@@ -172,7 +175,9 @@ class ImageWriter(BasePredictionWriter):
         check_outputs([path, *beside], [sample.path] if sample.path else [], self.overwrite or self.resume)
         if self.compare:
             self._write_comparison(sample.name, sample.image, restored)
-        if frames := self._frames.pop(sample.name, None):
+        frames = self._frames.pop(sample.name, None)
+        self._num_stripless += bool(self.trajectory) and not frames
+        if frames:
             write_picture(to_pil(torch.cat(frames, dim=2)), self._beside(sample.name, "trajectory"))
         # The picture comes last: where it is, everything of the photo is.
         losses = write_photo(restored, Picture(sample.image, sample.alpha, sample.original), path)

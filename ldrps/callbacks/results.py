@@ -12,7 +12,7 @@ from torch import Tensor
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.data.scored import ScoredData, nothing_is_finished
-from ldrps.methods.restorer import Restorer, Scored, Step
+from ldrps.methods.restorer import Restorer, Scored, Step, StepListener
 from ldrps.metrics.base import Metric
 from ldrps.metrics.default import default_metrics
 from ldrps.results.conclusion import conclude, print_scores
@@ -56,6 +56,7 @@ class Results(Callback):
         self.folder = RunFolder(self.output) if self.output else None
         self.rows: list[Row] = []
         self._frames: dict[str, list[Tensor]] = {}
+        self._looking: dict[str, StepListener] = {}
 
     def setup(self, trainer: Trainer, pl_module: Restorer, stage: str) -> None:
         """Open the run folder and pass over what it holds."""
@@ -110,7 +111,8 @@ class Results(Callback):
             return
         for member in pl_module.members():
             if not member.is_baseline and not self._strip(member.name).exists():
-                member.step_listeners.append(partial(self._keep_frame, member.name))
+                self._looking[member.name] = partial(self._keep_frame, member.name)
+                member.step_listeners.append(self._looking[member.name])
 
     def on_test_batch_end(
         self,
@@ -129,7 +131,7 @@ class Results(Callback):
             self.rows += outputs.rows
         else:
             self.folder.append(outputs.rows)
-        self._write_strips()
+        self._write_strips(pl_module)
 
     def on_test_end(self, trainer: Trainer, pl_module: Restorer) -> None:
         """Make the tables of all rows, of every process and earlier run."""
@@ -181,11 +183,14 @@ class Results(Callback):
         if step.index in wanted and len(frames) < len(wanted):
             frames.append(step.images()[0].cpu())
 
-    def _write_strips(self) -> None:
-        """Write the strips of the first batch; later restorations keep no frames."""
+    def _write_strips(self, pl_module: Restorer) -> None:
+        """Write the strips of the first batch; nobody looks at later restorations, which may leave out steps."""
         for name, frames in self._frames.items():
             if frames and not self._strip(name).exists():
                 write_jpeg(film_strip(frames), self._strip(name))
+        for member in pl_module.members():
+            if member.name in self._frames and (looking := self._looking.pop(member.name, None)):
+                member.step_listeners.remove(looking)
 
 
 def all_finished(

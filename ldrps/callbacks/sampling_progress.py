@@ -85,7 +85,7 @@ class SamplingProgress(ProgressBar):
         self._progress.start()
         self._num_done = 0
         self._done_of_batch.clear()
-        restorer.step_listeners.append(self._show)
+        restorer.progress_listeners.append(self._show)
 
     def _show(self, samples: Sequence[Sample], step: Step) -> None:
         if self._progress is not None and self._task is not None:

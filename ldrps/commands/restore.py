@@ -26,7 +26,7 @@ class Restore:
     """Restore photos.
 
     Any setting of `ldrps predict` can be added by its dotted name, such as --model.sampling.num_inference_steps 30;
-    --print_config shows the resolved run.
+    --print_config shows the resolved run, --model.help what each setting of the method means.
 
     Attributes:
         inputs: Image files, folders or glob patterns.

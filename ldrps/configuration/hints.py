@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,26 @@ UNKNOWN = re.compile(
     r"unrecognized arguments: --([^\s=]+)|[Oo]ption '([^']+)' is not accepted|does not accept option '([^']+)'"
 )
 
+INSIDE = re.compile(r"(?:Parser key|Key) ['\"]([^'\"]+)['\"]: Problem with given class_path ['\"]([^'\"]+)['\"]: ")
+"""What comes before a mistake in the settings of a class: the setting that names it, and its path."""
+
+KEY = re.compile(r"(?:Parser key|Key) ['\"]([^'\"]+)['\"]: (.*)")
+
 NONE_OF = re.compile(
-    r"(?:Parser key|Key) ['\"]([^'\"]+)['\"]: Expected a typing\.Literal\[([^]]+)\]"
+    r"Expected a typing\.Literal\[([^]]+)\]"
     r"(?:\. Got value:| - Expected a <class 'NoneType'> Given value type: \S+ '\S+'> Given value:) (.*)"
 )
 """A value that is none of those that a setting takes."""
+
+WRONG_KIND = re.compile(
+    r"Expected a <class '(int|float|bool|str)'>"
+    r"(?:\. Got value:|(?: - Expected a <class 'NoneType'>)? Given value type: \S+ '\S+'> Given value:) (.*?)"
+    r"(?: - Expected a <class 'NoneType'> Given value type: .*)?"
+)
+
+KINDS = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}
+
+NO_SUCH_CLASS = re.compile(r"module '([^']+)' has no attribute '([^']+)'")
 
 
 def with_hint(error: Exception, parser: "ArgumentParser", arguments: Sequence[str]) -> str:
@@ -37,6 +53,9 @@ def with_hint(error: Exception, parser: "ArgumentParser", arguments: Sequence[st
     unknown = next(group for group in found.groups() if group)
     kept, name = without(unknown, one_each(arguments))
     near = nearest_setting(name, known_settings(parser, kept))
+    # Everyday options are written with hyphens.
+    hyphened = near.replace("_", "-")
+    near = hyphened if hyphened in parser._option_string_actions else near
     return f"{sentence}: did you mean {near}?" if near else sentence
 
 
@@ -99,13 +118,30 @@ def shortened(message: str) -> str:
         "Key 'b' is not accepted"
         >>> shortened("Parser key \"method\":\n  Expected a typing.Literal['grid', 'random']. Got value: gird")
         "method='gird' is none of grid, random"
+        >>> shortened("Parser key \"a\":\n  Problem with given class_path 'b.C':\n  Parser key \"d\":\n Expected a "
+        ... "<class 'int'>. Got value: x")
+        "a.d='x' is no whole number"
     """
     message = " ".join(message.split())
     message = re.sub(r"Does not validate against any of the Union subtypes Subtypes: \[.*?\] Errors: - ", "", message)
-    if found := NONE_OF.fullmatch(message):
-        name, values, value = found.groups()
-        return f"{name}={value!r} is none of {values.replace(chr(39), '')}"
-    return re.split(r" - Expected a <class 'NoneType'>| Given value type: ", message)[0]
+    message = re.sub(r" ?- Expected a path but \S+ either not accessible or invalid - ", " ", message)
+    names: list[str] = []
+    class_path = ""
+    while found := INSIDE.match(message):
+        names.append(found[1])
+        class_path, message = found[2], message[found.end() :]
+    if found := KEY.match(message):
+        own, what = ".".join([*names, found[1]]), found[2]
+        if none_of := NONE_OF.match(what):
+            return f"{own}={none_of[2].split(' - Expected a ')[0]!r} is none of {none_of[1].replace(chr(39), '')}"
+        if wrong := WRONG_KIND.fullmatch(what):
+            return f"{own}={wrong[2]!r} is no {KINDS[wrong[1]]}"
+        message = what if what.startswith("Option") else f"{own}: {what}" if names else message
+    message = re.split(r" - Expected a <class 'NoneType'>| Given value type: ", message)[0]
+    if found := NO_SUCH_CLASS.match(message):
+        near = difflib.get_close_matches(found[2], dir(sys.modules.get(found[1])), n=1)
+        return f"{'.'.join(names)}={class_path!r}: {message}" + (f": did you mean {near[0]!r}?" if near else "")
+    return message
 
 
 def _flat(settings: Any, path: str = "") -> list[str]:

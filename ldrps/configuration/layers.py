@@ -39,6 +39,9 @@ def find_preset(name: str, beside: Path | None = None) -> Path:
     for candidate in (path, *(() if beside is None else (beside / path,))):
         if candidate.is_file():
             return candidate
+    if len(path.parts) > 2 and path.parts[0] == path.parts[1]:
+        # As messages name it, where the verb knows the kind already: `--prior prior/text`.
+        return find_preset(str(path.relative_to(path.parts[0])))
     folder = preset_folder()
     # Restorers first: one and a prior may share a name.
     kinds = (folder / "restore" / f"{name}.yaml", *sorted(folder.glob(f"*/{name}.yaml")))

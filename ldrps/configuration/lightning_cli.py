@@ -28,6 +28,7 @@ from ldrps.configuration.layers import Settings, merged
 from ldrps.configuration.presets import with_priors
 from ldrps.configuration.purposes import DEFAULT_DATA
 from ldrps.configuration.texts import keep_texts
+from ldrps.configuration.whole_names import WholeNames
 from ldrps.data.checkpoint_files import read_checkpoint
 from ldrps.data.samples import Record
 from ldrps.data.shards import in_process_group
@@ -38,6 +39,10 @@ RESTORING = ("predict", "test")
 
 DOES_NOT_FIT = ("loading state_dict", "loaded state dict", "contains only the model")
 """What torch and Lightning say of a checkpoint of another model, of another optimiser, and of weights alone."""
+
+
+class Parser(WholeNames, LightningArgumentParser):
+    """Lightning's parser for whole names."""
 
 
 class CommandLine(LightningCLI):
@@ -51,6 +56,12 @@ class CommandLine(LightningCLI):
     def __init__(self, *arguments: Any, parts: KeptParts | None = None, **settings: Any) -> None:
         self.parts = parts
         super().__init__(*arguments, **settings)
+
+    def init_parser(self, **settings: Any) -> LightningArgumentParser:
+        """Make the parser of all verbs, or of one; only late versions of `LightningCLI` are told its class."""
+        parser = Parser(**settings)
+        parser.add_argument("-c", "--config", action="config", help="Settings in a YAML or JSON file, or as text.")
+        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what writes and scores, and the defaults a test-time optimisation needs."""
@@ -189,6 +200,9 @@ def run(
         KeyboardInterrupt: If the user stopped the run.
     """
     settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
+    # Of the class that the settings name, where the parser would help with any.
+    asked_for = settings.get("model", {}).get("class_path")
+    arguments = [f"{one}={asked_for}" if asked_for and one == "--model.help" else one for one in arguments]
     keep_texts()
     arguments = with_priors(arguments)
     if verb in RESTORING:

@@ -104,11 +104,12 @@ def build_prior(name: str, settings: Sequence[str] = ()) -> "Prior":
         >>> build_prior("text", ["--prior.prompt=a cat"]).prompt
         'a cat'
     """
-    from jsonargparse import ArgumentError, ArgumentParser
+    from jsonargparse import ArgumentError
 
+    from ldrps.configuration.whole_names import WholeNames
     from modules.priors.base import Prior
 
-    parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
+    parser = WholeNames(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Prior, "prior")
     given = [f"--prior={text_of(read_prior(name))}", *map(as_meant, settings)]
     try:
@@ -146,11 +147,12 @@ def check_model(settings: Settings) -> None:
     Raises:
         ValueError: If a setting does not exist or does not fit.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
+    from jsonargparse import ArgumentError
 
+    from ldrps.configuration.whole_names import WholeNames
     from ldrps.methods.restorer import Restorer
 
-    parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
+    parser = WholeNames(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_subclass_arguments(Restorer, "model")
     try:
         parser.instantiate(parser.parse_object({"model": settings}))
@@ -164,11 +166,12 @@ def parse_preset(names: str | Sequence[str], arguments: Sequence[str]) -> tuple[
     Raises:
         ValueError: If a preset or a setting does not exist or does not fit.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
+    from jsonargparse import ArgumentError
 
+    from ldrps.configuration.whole_names import WholeNames
     from ldrps.methods.restorer import Restorer
 
-    parser = ArgumentParser(parser_mode="omegaconf+", exit_on_error=False)
+    parser = WholeNames(parser_mode="omegaconf+", exit_on_error=False)
     parser.add_argument("--config", action="config")
     parser.add_subclass_arguments(Restorer, "model")
     # Other sections are Lightning's (trainer, data) and have no meaning here.

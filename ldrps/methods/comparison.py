@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from ldrps.data.samples import Entry, Outcome, Sample
+from ldrps.data.samples import Entry, Outcome
 from ldrps.methods.restorer import Restorer, Step
 from ldrps.results.run_folder import INPUT, TARGET
 
@@ -37,7 +37,7 @@ class Comparison(Restorer):
         return list(self.restorers)  # type: ignore[arg-type]
 
     def setup(self, stage: str) -> None:
-        """See `Restorer.setup`; who listens to the comparison hears of the steps of its methods.
+        """See `Restorer.setup`.
 
         Raises:
             ValueError: If pictures are to be restored, for which there would be several results each.
@@ -45,12 +45,6 @@ class Comparison(Restorer):
         if stage == "predict":
             raise ValueError(SEVERAL_RESULTS)
         super().setup(stage)
-        for restorer in self.members():
-            restorer.step_listeners.append(self._forward)
-
-    def _forward(self, samples: Sequence[Sample], step: Step) -> None:
-        for listen in self.step_listeners:
-            listen(samples, step)
 
     def load(self) -> None:
         """See `Restorer.load`."""
@@ -58,8 +52,16 @@ class Comparison(Restorer):
             restorer.load()
 
     def restore_batch(self, batch: Sequence[Entry]) -> list[Outcome]:
-        """Restore a batch with every method."""
-        outcomes = [outcome for restorer in self.members() for outcome in restorer.restore_batch(batch)]
+        """Restore a batch with every method; who listens to the comparison hears of the steps of its methods."""
+        outcomes: list[Outcome] = []
+        for restorer in self.members():
+            own = restorer.step_listeners, restorer.progress_listeners
+            restorer.step_listeners = [*own[0], *self.step_listeners]
+            restorer.progress_listeners = [*own[1], *self.progress_listeners]
+            try:
+                outcomes += restorer.restore_batch(batch)
+            finally:
+                restorer.step_listeners, restorer.progress_listeners = own
         self.records += [outcome.record for outcome in outcomes]
         return outcomes
 

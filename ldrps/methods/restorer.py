@@ -77,6 +77,9 @@ class Restorer(LightningModule, ABC):
         name: What results call it.
         metrics: What a test measures; None measures the usual.
         step_listeners: Who sees each step of a run; a run begins with none, and callbacks add theirs as it starts.
+        progress_listeners: Who only hears of the steps that are taken: where nobody else listens, those may be left out
+            that change no result.
+        is_watched: Whether somebody wants to see each step, as far as the method was told.
         records: What became of the images of the last run.
         rows: What a test has measured so far.
         remarks: What the last call of `restore` has to say of each image; empty where it says nothing of any.
@@ -89,6 +92,8 @@ class Restorer(LightningModule, ABC):
         self.seed = seed
         self.name = type(self).__name__.lower()
         self.step_listeners: list[StepListener] = []
+        self.progress_listeners: list[StepListener] = []
+        self.is_watched = False
         self.records: list[Record] = []
         self.metrics: list[Metric] | None = None
         self.rows: list[Row] = []
@@ -181,7 +186,7 @@ class Restorer(LightningModule, ABC):
         self.load()
         for part in (self, *self.members()):
             # Here, not as a run ends: nothing is called at the end of one that an exception stopped.
-            part.records, part.step_listeners = [], []
+            part.records, part.step_listeners, part.progress_listeners = [], [], []
         if stage == "test":
             self.rows = []
             if self.metrics is None:
@@ -250,9 +255,10 @@ class Restorer(LightningModule, ABC):
 
     def _restore_group(self, samples: list[Sample]) -> list[Outcome]:
         def observe(step: Step) -> None:
-            for listen in self.step_listeners:
+            for listen in (*self.step_listeners, *self.progress_listeners):
                 listen(samples, step)
 
+        self.tell_watched(bool(self.step_listeners))
         started = time.perf_counter()
         self.remarks = []
         try:
@@ -293,6 +299,12 @@ class Restorer(LightningModule, ABC):
 
         restored = make() if len(samples) > 1 else made_with_less(make, self.economies(degraded))
         return [with_hidden(image, sample) for image, sample in zip(restored, samples, strict=True)]
+
+    def tell_watched(self, is_watched: bool) -> None:
+        """Tell this method, and those that it is made of, whether somebody wants to see each step."""
+        for part in self.modules():
+            if isinstance(part, Restorer):
+                part.is_watched = is_watched
 
     def _checked(self, sample: Sample, restored: Tensor, seconds: float, remark: str) -> Outcome:
         if bool(restored.isfinite().all()):

@@ -81,8 +81,7 @@ def print_scores(rows: Sequence[Row], information: Mapping[str, Any], scores: Se
     failed = count_images([row for row in rows if row.error is not None])
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in seconds_of(rows).items())
     lines = [
-        f"{count_images(rows)} images, {failed} of them with a failure; "
-        "mean and half the width of its 95 % bootstrap interval",
+        f"{count_images(rows)} images, {failed} of them with a failure; mean and half the width of its 95 % interval",
         f"median seconds an image: {seconds or 'nothing restored'}",
         *(f"{name} is not available: {reason}" for name, reason in information["not_available"].items()),
     ]

@@ -41,7 +41,7 @@ def gain_cell(score: Score | None) -> str:
 
 
 def interval(low: float | None, high: float | None, form: str) -> str:
-    """Write an interval behind its mean; one photo has none.
+    """Write an interval behind its mean; one photo has none, nor have two.
 
     Example:
         >>> interval(1.0, 2.5, ".2f"), interval(1.0, 1.0, ".2f")
@@ -107,8 +107,8 @@ def short_cell(score: Score | None) -> str:
 def to_markdown(scores: Sequence[Score]) -> str:
     """All tables in Markdown, means first, then differences to the input."""
     parts = [
-        "Mean over images with 95 % bootstrap interval; `input` is the degraded image itself. In `overall`, the "
-        "damages of one image are resampled together.\n"
+        "Mean over images with 95 % interval (bootstrap, stretched by Student's t; fewer than three images have none); "
+        "`input` is the degraded image itself. In `overall`, the damages of one image are resampled together.\n"
     ]
     for suite in dict.fromkeys(score.suite for score in scores):
         for title, write in ((suite, cell), (f"{suite}: difference to the input", gain_cell)):

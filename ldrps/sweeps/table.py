@@ -109,8 +109,9 @@ def markdown(table: Table) -> str:
 def to_markdown(outcome: Outcome, tables: Sequence[Table]) -> str:
     """All tables in Markdown."""
     about = (
-        f"{about_of(outcome)} Mean over images; in brackets the 95 % bootstrap interval, in which the damages of one "
-        "image are resampled together. Differences are means over pairs of the same image and damage."
+        f"{about_of(outcome)} Mean over images; in brackets the 95 % interval (bootstrap, stretched by Student's t; "
+        "fewer than three images have none), in which the damages of one image are resampled together. Differences are "
+        "means over pairs of the same image and damage."
     )
     parts = [f"# {outcome.sweep.name}\n\n{about}\n", *(f"## {table[0]}\n\n{markdown(table)}" for table in tables)]
     return "\n".join(parts)

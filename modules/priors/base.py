@@ -4,7 +4,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,23 @@ class Prior(nn.Module, ABC):
         Raises:
             ValueError: If an image cannot be described; the message names the file and the remedy.
         """
+
+
+def asked(prior: Prior, degraded: Tensor, paths: Sequence[Path | None]) -> Semantics:
+    """What a prior, perhaps one of somebody's own, says of images; see `Prior.forward`.
+
+    Raises:
+        ValueError: If it says something else than it must, or not of each image.
+    """
+    semantics = prior(degraded, paths)
+    name = type(prior).__name__
+    if not isinstance(semantics, Semantics):
+        raise ValueError(f"prior {name} gave {type(semantics).__name__}: its forward must return Semantics")
+    for field in fields(semantics):
+        part = getattr(semantics, field.name)
+        if part is not None and len(part) != len(degraded):
+            raise ValueError(f"prior {name} gave {len(part)} {field.name} for {len(degraded)} image(s): give one each")
+    return semantics
 
 
 def fingerprint(about: Any, image: Tensor) -> str:

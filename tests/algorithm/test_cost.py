@@ -3,14 +3,17 @@
 import pytest
 import torch
 
+from ldrps.data.samples import Sample
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.sampling import SamplingSettings
 from modules.alignment.affine import Affine
+from modules.alignment.identity import Identity
 from modules.losses.base import LossTerm
 from modules.losses.exposure import Exposure
 from modules.losses.l2 import L2
 from modules.outputs.base import Output
 from modules.outputs.decoded import Decoded
+from modules.outputs.denoised import Denoised
 from modules.priors.text import Text
 from tests.builders import make_restorer
 
@@ -144,3 +147,21 @@ class Undone(Output):
 
     def forward(self, decoded, degraded, undo, facts=None):
         return undo(degraded)
+
+
+@pytest.mark.parametrize("alignment", [Identity, Affine])
+def test_steps_that_change_nothing_are_left_out_unless_somebody_looks(micro_folder, pictures, alignment):
+    restorer = make_restorer(micro_folder, sampling=STEPS, alignment=alignment(), output=Denoised())
+    sample = Sample("picture", None, pictures[0])
+    results, calls = [], []
+    for is_watched in (False, True):
+        seen = []
+        restorer.step_listeners = [lambda samples, step, seen=seen: seen.append(step.index)] if is_watched else []
+        handle = restorer.backbone.unet.register_forward_pre_hook(lambda *_, who=is_watched: calls.append(who))
+        [outcome] = restorer.restore_batch([sample])
+        handle.remove()
+        results.append(outcome.restored)
+        assert seen == (list(range(6)) if is_watched else [])
+    assert torch.equal(*results)
+    assert calls.count(True) == 6
+    assert calls.count(False) == (0 if alignment is Identity else 6)

@@ -34,6 +34,10 @@ def test_compare_and_film_strip(restore, photo_file, tmp_path):
     assert np.array_equal(pair[:, :40], np.asarray(Image.open(photo_file)))
     assert np.array_equal(pair[:, 42:], np.asarray(Image.open(tmp_path / "out" / "cat.png")))
     assert Image.open(tmp_path / "out" / "cat.trajectory.png").size == (120, 28)
+    none = ["--device", "cpu", "--model.sampling.num_inference_steps", 0]
+    _, errors = restore(photo_file, "-o", tmp_path / "fast", "--trajectory", 3, *none, quick=False)
+    assert "1 picture(s) have no film strip: nothing was sampled for them" in errors
+    assert not (tmp_path / "fast" / "cat.trajectory.png").exists()
 
 
 def test_folders_keep_their_sub_folders_and_globs_work(restore, photo_file, tmp_path):

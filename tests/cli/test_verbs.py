@@ -116,6 +116,11 @@ def test_every_verb_tells_the_version(verb, capsys):
         (["restore", "a.png", "--model.sampling.num_inferense_steps=30"], "--model.sampling.num_inference_steps?"),
         (["restore", "a.png", "--sampling.num_inference_steps", "30"], "--model.sampling.num_inference_steps?"),
         (["restore", "a.png", "--model.output.least_chang", "0"], "--model.output.least_change?"),
+        # The beginning of a name is none, wherever it stands.
+        (["restore", "a.png", "--model.sampling.num_inference_step", "30"], "--model.sampling.num_inference_steps?"),
+        (["restore", "a.png", "--trainer.precisio", "32"], "--trainer.precision?"),
+        (["restore", "a.png", "--batch_size", "2"], "did you mean --batch-size?"),
+        (["restore", "a.png", "--prior", "modules.priors.text.Txt"], "has no attribute 'Txt': did you mean 'Text'?"),
         (["restore", "a.png", "--trainer.precison", "32"], "--trainer.precision?"),
         (["predict", "--config", "blind", "--data.inputs=[a.png]", "--data.batchsize=2"], "--data.batch_size?"),
         (["caption", "a.png", "--prior.num_caption", "2"], "--prior.num_captions?"),
@@ -223,3 +228,32 @@ def test_options_and_docstrings_agree(verb):
     documented = inspect.getdoc(OPTIONS[verb])
     for field in dataclasses.fields(OPTIONS[verb]):
         assert f"\n    {field.name}: " in documented
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("sampling.num_inference_steps=abc", "model.sampling.num_inference_steps='abc' is no whole number"),
+        ("max_side_px=wide", "model.max_side_px='wide' is no whole number"),
+        ("guidance.scale=big", "model.guidance.scale='big' is none of per_latent, raw"),
+        ("guidance_scale=much", "model.guidance_scale='much' is no number"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_and_nothing_of_the_parser(setting, sentence, photo_file, tmp_path, capfd):
+    assert main(["restore", str(photo_file), "-o", str(tmp_path), f"--model.{setting}"]) == 2
+    assert capfd.readouterr().err == f"ldrps: {sentence}\n"
+
+
+def test_settings_of_the_method_are_described_on_request(photo_file, capfd):
+    with pytest.raises(SystemExit) as exit_:
+        main(["restore", str(photo_file), "--model.help"])
+    assert exit_.value.code == 0
+    told = " ".join(capfd.readouterr().out.split())
+    assert "--model.sampling.num_inference_steps" in told
+    assert "0 samples nothing" in told
+
+
+def test_steps_that_the_schedule_does_not_have_are_refused_before_any_photo(photo_file, tmp_path, capfd):
+    arguments = ["restore", str(photo_file), "-o", str(tmp_path), "--device", "cpu"]
+    assert main([*arguments, "--model.sampling.num_inference_steps", "2000"]) == 2
+    assert "sampling.num_inference_steps=2000 does not fit the schedule" in capfd.readouterr().err

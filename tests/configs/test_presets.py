@@ -123,3 +123,10 @@ def test_a_prior_has_the_same_name_in_python_as_on_the_command_line(name, kind):
     assert model["init_args"]["prior"]["class_path"] == f"{kind.__module__}.{kind.__name__}"
     with pytest.raises(ValueError, match=r"did you mean 'prior/da_clip'\?"):
         load_preset("blind", prior="da_clp")
+    # Whoever types what the message says is understood.
+    assert type(load_preset("blind", prior=f"prior/{name or 'null'}").prior) is kind
+
+
+def test_the_beginning_of_a_setting_is_none():
+    with pytest.raises(ValueError, match=r"did you mean --model\.sampling\.num_inference_steps\?"):
+        load_preset("blind", sampling__num_inference_step=3)

@@ -7,7 +7,7 @@ import torch
 
 import modules.priors
 from modules.priors.auto import Auto
-from modules.priors.base import Prior, Semantics
+from modules.priors.base import Prior, Semantics, asked
 from modules.priors.da_clip import DACLIP
 from modules.priors.da_clip_adapter import DACLIPAdapter
 from modules.priors.endpoint import Endpoint
@@ -146,3 +146,20 @@ def test_auto_takes_the_text_file_then_da_clip_then_nothing(paths, told_folder, 
     assert auto(pictures[:1], [paths[0]]).prompts == auto.da_clip(pictures[:1], [None]).prompts
     # Too small for a patch of the image tower: nothing is said rather than nothing restored.
     assert auto(torch.rand(1, 3, 4, 40), [None]) == Semantics()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (Semantics(["a cat"]), r"prior Own gave 1 prompts for 2 image\(s\): give one each"),
+        (Semantics(embeddings=torch.zeros(3, 4, 8)), r"prior Own gave 3 embeddings for 2 image\(s\): give one each"),
+        (["a cat", "a dog"], "prior Own gave list: its forward must return Semantics"),
+    ],
+)
+def test_what_a_prior_says_wrongly_is_one_sentence(said, sentence, pictures):
+    class Own(Prior):
+        def forward(self, degraded, paths):
+            return said
+
+    with pytest.raises(ValueError, match=sentence):
+        asked(Own(), pictures[:2], [None, None])

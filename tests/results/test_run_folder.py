@@ -138,13 +138,14 @@ def test_the_interval_is_scipy_s_bootstrap():
     assert bootstrap(list(values)) == (low, high)
 
 
-@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize("count", [3, 8])
 def test_intervals_of_few_images_hold_the_truth_as_often_as_they_say(count):
     random = np.random.default_rng(0)
     held = [low <= 0 <= high for low, high in (bootstrap(list(random.normal(size=count))) for _ in range(300))]
-    # 95 in 100, of 300 drawn: 91 to 98; the percentiles alone hold 50, 74 and 86.
+    # 95 in 100, of 300 drawn: 91 to 98; the percentiles alone hold 74 and 86.
     assert 0.91 <= np.mean(held) <= 0.98
-    assert bootstrap([4.0]) == (4.0, 4.0)
+    # As wide as nine times their difference, that of two would say nothing.
+    assert bootstrap([4.0]) == bootstrap([3.0, 5.0]) == bootstrap([3.0, 3.0, 5.0, 5.0], [0, 0, 1, 1]) == (4.0, 4.0)
 
 
 def test_means_gains_and_what_is_left_out():
@@ -165,13 +166,13 @@ def test_means_gains_and_what_is_left_out():
 
 
 def test_tables_say_the_same_in_every_format():
-    rows = rows_of("a_b", INPUT, [10.0, 20.0]) + rows_of("a_b", "m", [12.0, 24.0], seconds=2.0)
+    rows = rows_of("a_b", INPUT, [10.0, 20.0, 15.0]) + rows_of("a_b", "m", [12.0, 24.0, 18.0], seconds=2.0)
     scores = summarise(rows)
     table = list(csv.DictReader(io.StringIO(to_csv(scores))))
     assert [(line["restorer"], float(line["mean"])) for line in table] == [(INPUT, 15.0), ("m", 18.0)]
-    assert "| m | 2 | 18.00 [-37.01, 73.01] |" in to_markdown(scores)
-    assert r"m & 2 & 18.00 [-37.01, 73.01] \\" in to_latex(scores)
-    assert "| m | 2 | +3.00 [-6.17, +12.17] |" in to_markdown(scores)
+    assert "| m | 3 | 18.00 [1.87, 34.13] |" in to_markdown(scores)
+    assert r"m & 3 & 18.00 [1.87, 34.13] \\" in to_latex(scores)
+    assert "| m | 3 | +3.00 [+0.31, +5.69] |" in to_markdown(scores)
     assert seconds_of(rows) == {"m": 2.0}
     assert json.loads(json.dumps(table))
 
@@ -225,11 +226,11 @@ def test_whoever_fails_on_the_hard_image_is_never_the_best():
         assert cells == (["19.00", "z [bold]25.00[/]"] if baselines else ["19.00", "[bold]25.00[/]", "29.50 (1 of 2)"])
     _, lines = sortable(scores, "s", {"psnr": True})
     assert [(line[0].text, line[2].text, line[2].is_best, line[2].is_last) for line in lines] == [
-        (INPUT, "19.00 [-63.51, 101.51]", False, False),
-        ("z", "25.00 [-11.67, 61.67]", True, False),
+        (INPUT, "19.00", False, False),
+        ("z", "25.00", True, False),
         ("a", "29.50 (1 of 2)", False, True),
     ]
-    assert gains(scores, "psnr") == (["", "z", "a"], [["s", "+6.00 [-39.84, +51.84]", "+1.50 (1 of 2)"]])
+    assert gains(scores, "psnr") == (["", "z", "a"], [["s", "+6.00", "+1.50 (1 of 2)"]])
     assert to_markdown(scores).index("| z | 2") < to_markdown(scores).index("| a | 1 | 29.50 (1 of 2) |")
     # Where every method failed somewhere, none is the best, nor is the input; where nobody did, the best is.
     alone = summarise([row for row in rows if row.restorer != "z"])

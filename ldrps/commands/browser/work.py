@@ -174,7 +174,7 @@ class Watch(Callback):
         if self.work.choices.is_damaged_first:
             names = name_outputs(find_images(str(self.work.folder / "photos")))
             self.clean = {name: file for file, name in names}
-        pl_module.step_listeners.append(self._step)
+        pl_module.progress_listeners.append(self._step)
         for module in pl_module.children():
             if isinstance(module, Prior):
                 module.register_forward_hook(self._listen)

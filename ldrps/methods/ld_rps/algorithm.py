@@ -23,6 +23,7 @@ class Run:
         generators: One per image; everything random about image i comes from generator i.
         observe: Sees every step.
         needs_sample: Whether the result is made of the sample; otherwise it only teaches the alignment net.
+        needs_steps: Whether to take steps that no alignment net learns at, of a photo that nothing is wrong with.
     """
 
     backbone: Backbone
@@ -32,6 +33,7 @@ class Run:
     generators: Sequence[torch.Generator]
     observe: Observer = lambda timestep, x0_prediction: None
     needs_sample: bool = True
+    needs_steps: bool = True
 
 
 def restore(degraded: Tensor, run: Run) -> Tensor | None:
@@ -42,9 +44,10 @@ def restore(degraded: Tensor, run: Run) -> Tensor | None:
     """
     backbone, settings = run.backbone, run.settings
     run.guidance.begin(degraded, run.generators)
+    if not (run.needs_steps or run.guidance.is_learning):
+        return None
     if settings.num_inference_steps == 0:
-        undone = run.guidance.undo(degraded)
-        return backbone.decode(backbone.encode(undone)).clamp(0, 1) if run.needs_sample else None
+        return backbone.decode(backbone.encode(run.guidance.undo(degraded))).clamp(0, 1) if run.needs_sample else None
 
     timesteps = backbone.begin(settings.num_inference_steps, settings.first_strength)
     latents = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
@@ -52,7 +55,6 @@ def restore(degraded: Tensor, run: Run) -> Tensor | None:
         start = backbone.encode(run.guidance.undo(degraded)).repeat(settings.num_chains, 1, 1, 1)
         latents = backbone.renoise(start, latents, timesteps[0])
     latents = sample_posterior(latents, timesteps, run, is_last=settings.num_refinements == 0)
-
     for left in reversed(range(settings.num_refinements)):
         timesteps = backbone.begin(settings.num_inference_steps, settings.strength)
         noise = draw_noise(backbone.latent_shape(degraded), settings.num_chains, run.generators, degraded)
@@ -69,11 +71,9 @@ def sample_posterior(latents: Tensor, timesteps: Sequence[float], run: Run, is_l
         latents = backbone.step(model_output, timestep, latents, [*run.generators] * run.settings.num_chains)
         if run.settings.use_stepped_x0:
             x0_prediction = backbone.x0_from(model_output, latents, timestep)
-
         # The very last pull moves a sample that is looked at, or nothing.
         is_moving = run.needs_sample or not is_last or timestep != timesteps[-1]
-        gradient = run.guidance.update(x0_prediction, timestep, is_moving)
-        if gradient is not None:
+        if (gradient := run.guidance.update(x0_prediction, timestep, is_moving)) is not None:
             latents = torch.cat([latents[:num_guided] - gradient, latents[num_guided:]])
         run.observe(timestep, x0_prediction[:num_guided])
     return latents

@@ -111,6 +111,11 @@ class Guidance:
                 if parameters := term.loss.learnable():
                     self._optimizers[f"{kind}.{name}"] = torch.optim.Adam(parameters, lr=term.loss.learning_rate)
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether the alignment nets of the images have anything to learn."""
+        return "alignment" in self._optimizers and self.settings.alignment_steps > 0
+
     def undo(self, images: Tensor, sample: Tensor | None = None) -> Tensor:
         """Take the learnt damage out of images, shape (B, 3, H, W), range [0, 1], as far as the alignment net can.
 

@@ -24,7 +24,7 @@ from modules.backbones.base import Backbone
 from modules.colourless import without_tint
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
-from modules.priors.base import Prior, Semantics
+from modules.priors.base import Prior, Semantics, asked
 from modules.windows import Window, WindowSettings, split
 
 
@@ -103,8 +103,18 @@ class LDRPS(Restorer):
         self.strength = strength
 
     def load(self) -> None:
-        """See `Restorer.load`."""
+        """See `Restorer.load`.
+
+        Raises:
+            ValueError: If the backbone knows no schedule of so many steps, besides.
+        """
         self.backbone.load()
+        if self.sampling.num_steps:
+            try:
+                self.backbone.begin(self.sampling.num_inference_steps, self.sampling.first_strength)
+            except ValueError as error:
+                steps = self.sampling.num_inference_steps
+                raise ValueError(f"sampling.num_inference_steps={steps} does not fit the schedule: {error}") from error
         if self._asks_prior:
             self.prior.load(self.backbone.folder)
         self.alignment.load()
@@ -163,7 +173,7 @@ class LDRPS(Restorer):
     def _restore(self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]) -> Tensor:
         generators = [image_generator(image, self.seed) for image in degraded]
         size = self._size(degraded)
-        semantics = self.prior(degraded, paths) if self._asks_prior else Semantics()
+        semantics = asked(self.prior, degraded, paths) if self._asks_prior else Semantics()
         sample = self._sample(size, degraded, semantics, generators, observe)
         decoded = degraded if sample is None else size.leave(sample)
         seen = degraded
@@ -208,7 +218,18 @@ class LDRPS(Restorer):
             observe(Step(next(index), self.sampling.num_steps, timestep, images))
 
         needs_sample = self.output.uses_sample or self.alignment.leaves_open
-        run = Run(self.backbone, conditioning, self.guidance, self.sampling, generators, observe_step, needs_sample)
+        # Colours are drawn after the sample, from the same random numbers.
+        needs_steps = needs_sample or self.is_watched or self.colorization is not None
+        run = Run(
+            self.backbone,
+            conditioning,
+            self.guidance,
+            self.sampling,
+            generators,
+            observe_step,
+            needs_sample,
+            needs_steps,
+        )
         entered = size.enter(degraded)
         # One generator an image goes on from sample to sample, so that each is another.
         samples = [restore(entered, run) for _ in range(self.sampling.num_samples)]
