@@ -79,7 +79,7 @@ class Restorer(LightningModule, ABC):
         step_listeners: Who sees each step of a run; a run begins with none, and callbacks add theirs as it starts.
         progress_listeners: Who only hears of the steps that are taken: where nobody else listens, those may be left out
             that change no result.
-        is_watched: Whether somebody wants to see each step, as far as the method was told.
+        is_watched: Whether somebody may want to see each step; a run says when nobody does.
         records: What became of the images of the last run.
         rows: What a test has measured so far.
         remarks: What the last call of `restore` has to say of each image; empty where it says nothing of any.
@@ -93,7 +93,7 @@ class Restorer(LightningModule, ABC):
         self.name = type(self).__name__.lower()
         self.step_listeners: list[StepListener] = []
         self.progress_listeners: list[StepListener] = []
-        self.is_watched = False
+        self.is_watched = True
         self.records: list[Record] = []
         self.metrics: list[Metric] | None = None
         self.rows: list[Row] = []
@@ -165,6 +165,7 @@ class Restorer(LightningModule, ABC):
             if any(parameter.device != self.device for parameter in self.parameters()):
                 self.to(self.device)
             sample = as_sample(picture)
+            self.tell_watched(False)
             restored = self._restore_stacked([sample])[0]
             if not bool(restored.isfinite().all()):
                 raise ValueError(NOT_NUMBERS)
