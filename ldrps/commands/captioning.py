@@ -13,7 +13,7 @@ from ldrps.configuration.presets import build_prior
 from ldrps.data.inputs import find_images, name_outputs
 from ldrps.data.outputs import prepare_folder
 from modules.backbones.stable_diffusion import StableDiffusion
-from modules.priors.base import Prior
+from modules.priors.base import Prior, asked
 from modules.priors.prompt_file import NEGATIVE_SUFFIX, PromptFile
 from modules.safe_files import complete_or_absent
 
@@ -93,7 +93,7 @@ def describe(prior: Prior, image: Tensor, file: Path) -> dict[str, str]:
         ValueError: If it says nothing.
     """
     with torch.no_grad():
-        semantics = prior(image[None], [file])
+        semantics = asked(prior, image[None], [file])
     if not (semantics.prompts and semantics.prompts[0]):
         raise ValueError(f"the prior {type(prior).__name__} gives no text: choose mllm, endpoint or da_clip")
     texts = {"": semantics.prompts[0]}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from degradations.nearest import nearest
 from ldrps.configuration.arguments import one_each
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ def shortened(message: str) -> str:
         message = what if what.startswith("Option") else f"{own}: {what}" if names else message
     message = re.split(r" - Expected a <class 'NoneType'>| Given value type: ", message)[0]
     if found := NO_SUCH_CLASS.match(message):
-        near = difflib.get_close_matches(found[2], dir(sys.modules.get(found[1])), n=1)
-        return f"{'.'.join(names)}={class_path!r}: {message}" + (f": did you mean {near[0]!r}?" if near else "")
+        return f"{'.'.join(names)}={class_path!r}: {message}{nearest(found[2], dir(sys.modules.get(found[1])))}"
     return message
 
 

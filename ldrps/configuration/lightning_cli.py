@@ -174,6 +174,17 @@ class CheckWithData(Check):
         self.datamodule.setup(subcommand)
 
 
+def with_help(settings: Settings, arguments: Sequence[str]) -> list[str]:
+    """Ask for help with the settings of the model that was chosen, where ``--model.help`` alone means any model's.
+
+    Example:
+        >>> with_help({"model": {"class_path": "a.B"}}, ["--model.help", "--model.seed=3"])
+        ['--model.help=a.B', '--model.seed=3']
+    """
+    chosen = settings.get("model", {}).get("class_path")
+    return [f"{one}={chosen}" if chosen and one == "--model.help" else one for one in arguments]
+
+
 def run(
     verb: str,
     settings: Settings,
@@ -200,11 +211,8 @@ def run(
         KeyboardInterrupt: If the user stopped the run.
     """
     settings = merged({"data": {"class_path": DEFAULT_DATA[verb]}}, settings, "the command")
-    # Of the class that the settings name, where the parser would help with any.
-    asked_for = settings.get("model", {}).get("class_path")
-    arguments = [f"{one}={asked_for}" if asked_for and one == "--model.help" else one for one in arguments]
     keep_texts()
-    arguments = with_priors(arguments)
+    arguments = with_priors(with_help(settings, arguments))
     if verb in RESTORING:
         settings, arguments = hand_down(settings, arguments)
     is_ours = not in_process_group()

@@ -13,7 +13,7 @@ from ldrps.methods.mixed_precision import networks_only
 from ldrps.methods.restorer import Restorer, Step, hash_weights
 from modules.backbones.base import NUM_TIMESTEPS, Backbone, Conditioning
 from modules.noise_level import noise_level
-from modules.priors.base import Prior
+from modules.priors.base import Prior, asked
 from modules.priors.null import Null
 
 
@@ -63,7 +63,7 @@ class Matched(Restorer):
         restored = []
         # The level, and so the denoiser's call, is each image's own.
         for image, path in zip(degraded, paths, strict=True):
-            conditioning = self.backbone.condition(self.prior(image[None], [path]), 1, 1, self.guidance_scale)
+            conditioning = self.backbone.condition(asked(self.prior, image[None], [path]), 1, 1, self.guidance_scale)
             restored.append(size.leave(self._restore_one(size.enter(image[None]), conditioning)))
         return torch.cat(restored)
 

@@ -174,11 +174,12 @@ class LDRPS(Restorer):
         generators = [image_generator(image, self.seed) for image in degraded]
         size = self._size(degraded)
         semantics = asked(self.prior, degraded, paths) if self._asks_prior else Semantics()
-        sample = self._sample(size, degraded, semantics, generators, observe)
+        entered = size.enter(degraded)
+        sample = self._sample(entered, size, semantics, generators, observe)
         decoded = degraded if sample is None else size.leave(sample)
         seen = degraded
         if self.alignment.leaves_open:
-            seen = size.leave(self.alignment.fill(size.enter(degraded), sample if self.sampling.num_steps else None))
+            seen = size.leave(self.alignment.fill(entered, sample if self.sampling.num_steps else None))
 
         def undo_at(window: Window) -> Undo:
             return lambda images: self._undo(images, window, size)
@@ -198,8 +199,8 @@ class LDRPS(Restorer):
 
     def _sample(
         self,
+        entered: Tensor,
         size: WorkingSize,
-        degraded: Tensor,
         semantics: Semantics,
         generators: list[torch.Generator],
         observe: Callable[[Step], None],
@@ -208,7 +209,7 @@ class LDRPS(Restorer):
         conditioning = None
         if self.sampling.num_steps:
             chains = self.sampling.num_chains
-            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
+            conditioning = self.backbone.condition(semantics, len(entered), chains, self.guidance_scale)
         index = iter(range(self.sampling.num_steps))
 
         def observe_step(timestep: float, x0_prediction: Tensor) -> None:
@@ -230,7 +231,6 @@ class LDRPS(Restorer):
             needs_sample,
             needs_steps,
         )
-        entered = size.enter(degraded)
         # One generator an image goes on from sample to sample, so that each is another.
         samples = [restore(entered, run) for _ in range(self.sampling.num_samples)]
         drawn = [sample for sample in samples if sample is not None]
