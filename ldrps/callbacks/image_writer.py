@@ -18,7 +18,8 @@ from ldrps.data.photo_files import check_format, write_photo
 from ldrps.data.photo_formats import FormatName, suffix_for
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.data.shards import gathered, own_part
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from modules.pictures import to_pil
 
 LOGGER = logging.getLogger("ldrps.restore")

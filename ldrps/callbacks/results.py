@@ -12,7 +12,8 @@ from torch import Tensor
 from ldrps.data.outputs import prepare_folder
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.data.scored import ScoredData, nothing_is_finished
-from ldrps.methods.restorer import Restorer, Scored, Step, StepListener
+from ldrps.methods.restorer import Restorer, Scored
+from ldrps.methods.step import Step, StepListener
 from ldrps.metrics.base import Metric
 from ldrps.metrics.default import default_metrics
 from ldrps.results.conclusion import conclude, print_scores

@@ -17,7 +17,8 @@ from rich.progress import (
 )
 
 from ldrps.data.samples import Entry, Outcome, Sample
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 
 
 class SamplingProgress(ProgressBar):

@@ -6,7 +6,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from ldrps.data.samples import Entry, Outcome
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from ldrps.results.run_folder import INPUT, TARGET
 
 SEVERAL_RESULTS = "a comparison has several results for an image: use `ldrps test`, or one of its restorers"

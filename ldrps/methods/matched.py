@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
+from ldrps.methods.hash_weights import hash_weights
 from ldrps.methods.ld_rps.working_size import WorkingSize
 from ldrps.methods.mixed_precision import networks_only
-from ldrps.methods.restorer import Restorer, Step, hash_weights
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from modules.backbones.base import NUM_TIMESTEPS, Backbone, Conditioning
 from modules.noise_level import noise_level
 from modules.priors.base import Prior, asked

@@ -1,6 +1,5 @@
 """What every restoration method shares: steps for Lightning, pictures for people, failures that stay with one image."""
 
-import hashlib
 import os
 import time
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ from ldrps.data.samples import Entry, Outcome, Record, Sample, Unreadable
 from ldrps.data.shards import gathered
 from ldrps.methods.economies import LOGGER, Economy, clear_memory, is_out_of_memory, made_with_less
 from ldrps.methods.pace import Pace, peak_mib
+from ldrps.methods.step import Step, StepListener
 from ldrps.methods.transparency import with_hidden, without_hidden
 from ldrps.metrics.base import Metric
 from ldrps.results.run_folder import Row, merge_rows
@@ -26,31 +26,7 @@ from ldrps.results.scoring import failure, measurable, score
 from ldrps.results.summary import means
 from modules.pictures import to_pil
 
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a restoration, for progress bars and film strips.
-
-    Attributes:
-        index: Number of the step, from 0.
-        count: Steps in all.
-        timestep: Timestep of the noise schedule.
-        images: Makes the current estimate, shape (B, 3, H, W), range [0, 1]; costs a decoder pass.
-    """
-
-    index: int
-    count: int
-    timestep: float
-    images: Callable[[], Tensor]
-
-    def frames(self, count: int) -> set[int]:
-        """Numbers of the steps that a film strip of `count` frames shows, from the first to the last."""
-        return {round(number * (self.count - 1) / max(1, count - 1)) for number in range(count)}
-
-
 NOT_NUMBERS = "the result holds values that are not numbers: use float32, or less guidance strength"
-
-StepListener = Callable[[Sequence[Sample], Step], None]
 
 
 @dataclass(frozen=True)
@@ -320,12 +296,3 @@ def inner(module: torch.nn.Module) -> Iterator[Restorer]:
             yield child
         else:
             yield from inner(child)
-
-
-def hash_weights(module: torch.nn.Module) -> str:
-    """Hash names, types and values of a module's parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, values in sorted(module.state_dict().items()):
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        digest.update(values.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ldrps.methods.restorer import hash_weights
+from ldrps.methods.hash_weights import hash_weights
 from modules.alignment.chained import Chained
 from modules.alignment.identity import Identity
 from modules.alignment.masked import Masked

@@ -10,11 +10,11 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, StableDiffusion3Pipeline
 
+from ldrps.methods.hash_weights import hash_weights
 from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.guidance import GuidanceSettings
 from ldrps.methods.ld_rps.ld_rps import LDRPS
 from ldrps.methods.ld_rps.sampling import SamplingSettings, draw_noise
-from ldrps.methods.restorer import hash_weights
 from modules.alignment.affine import Affine
 from modules.alignment.identity import Identity
 from modules.backbones.rectified_flow import RectifiedFlow

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPModel
 
-from ldrps.methods.restorer import hash_weights
+from ldrps.methods.hash_weights import hash_weights
 from modules.networks.da_clip import DACLIPModel, load_da_clip
 from modules.networks.prior_adapter import PriorAdapter
 from modules.priors.da_clip import DACLIP

@@ -21,7 +21,8 @@ from ldrps.methods import pace, restorer
 from ldrps.methods.baselines.gain import Gain
 from ldrps.methods.baselines.gamma import Gamma
 from ldrps.methods.comparison import Comparison
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from ldrps.metrics.fidelity import PSNR
 from ldrps.metrics.vif import VIF
 from ldrps.results.run_folder import INPUT, RunFolder

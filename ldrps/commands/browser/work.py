@@ -19,7 +19,8 @@ from ldrps.commands.exit_codes import sentence_of
 from ldrps.data.image_files import read_picture
 from ldrps.data.inputs import find_images, name_outputs
 from ldrps.data.samples import Outcome, Sample
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from ldrps.metrics.fidelity import PSNR, SSIM
 from ldrps.results.contact_sheet import thumbnail
 from ldrps.results.pictures import write_jpeg

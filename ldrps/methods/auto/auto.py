@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from ldrps.data.samples import Outcome, Sample
 from ldrps.methods.auto.choice import Choice, Chosen
-from ldrps.methods.restorer import Restorer, Step, hash_weights
+from ldrps.methods.hash_weights import hash_weights
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 
 
 class Auto(Restorer):

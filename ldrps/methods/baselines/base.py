@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldrps.methods.restorer import Restorer, Step
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 
 
 class Baseline(Restorer):

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from ldrps.data.image_generator import image_generator
 from ldrps.methods.economies import Economy
+from ldrps.methods.hash_weights import hash_weights
 from ldrps.methods.less_memory import less_memory
-from ldrps.methods.restorer import Restorer, Step, hash_weights
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from modules.sde.mean_reverting import StepRule
 from modules.sde.restoration import Restoration
 from modules.windows import WindowSettings

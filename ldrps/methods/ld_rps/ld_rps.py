@@ -10,6 +10,7 @@ from torch import Tensor
 from ldrps.data.image_generator import image_generator
 from ldrps.methods.economies import Economy
 from ldrps.methods.found import what_changed
+from ldrps.methods.hash_weights import hash_weights
 from ldrps.methods.ld_rps.algorithm import Run, restore
 from ldrps.methods.ld_rps.colorization import Colorization
 from ldrps.methods.ld_rps.guidance import Guidance, GuidanceSettings, OptimizerFactory
@@ -18,7 +19,8 @@ from ldrps.methods.ld_rps.strength import Strength
 from ldrps.methods.ld_rps.working_size import WorkingSize, reduced
 from ldrps.methods.less_memory import less_memory
 from ldrps.methods.mixed_precision import networks_only
-from ldrps.methods.restorer import Restorer, Step, hash_weights
+from ldrps.methods.restorer import Restorer
+from ldrps.methods.step import Step
 from modules.alignment.base import Alignment
 from modules.backbones.base import Backbone
 from modules.colourless import without_tint
