@@ -249,6 +249,18 @@ def test_all_views_are_better_than_one(photo, smooth):
     assert mean_squared(all_views, photo) < mean_squared(one, photo)
 
 
+def test_the_network_sees_noisy_photos_alone(photo, smooth):
+    output, calls = Denoised(num_views=3), []
+    output.load()
+    output.network.register_forward_pre_hook(lambda *arguments: calls.append(arguments))
+    still = torch.full_like(photo, 0.5)
+    assert torch.equal(output(smooth, still, same), still)
+    assert not calls
+    noise = torch.randn(photo.shape, generator=torch.Generator().manual_seed(3)) * 30 / 255
+    output(smooth, (photo + noise).clamp(0, 1), same)
+    assert len(calls) == 3
+
+
 def test_noise_of_opponent_channels_is_that_of_colours():
     deviations = torch.tensor([0.3, 0.1, 0.05]).view(1, 3, 1, 1)
     noise = deviations * torch.randn(1, 3, 400, 400, generator=torch.Generator().manual_seed(0))
