@@ -36,7 +36,7 @@ class Degradation(ABC):
 
     @abstractmethod
     def degrade(self, image: Tensor, parameters: Parameters) -> Tensor:
-        """Damage images; the same image and parameters always give the same result.
+        """Damage images; the same image and parameters always give the same result. Callers use `apply`.
 
         Args:
             image: Shape (B, 3, H, W), range [0, 1], float32 or float64.
@@ -66,8 +66,35 @@ class Degradation(ABC):
         check_images(image)
         if len(generators) != len(image):
             raise ValueError(f"{len(generators)} generator(s) for {len(image)} image(s): give one per image")
+        with exact(image):
+            parameters = self.sample_parameters(generators)
+        return self.apply(image, parameters)
+
+    def apply(self, image: Tensor, parameters: Parameters) -> Tensor:
+        """Damage images by parameters that have been drawn; exact within autocast too.
+
+        Args:
+            image: Shape (B, 3, H, W), range [0, 1], any floating dtype; half precision is computed in float32.
+            parameters: As drawn by `sample_parameters`, a row an image.
+
+        Returns:
+            Same shape and dtype, range [0, 1]; a tensor of its own, also where nothing was done.
+
+        Raises:
+            ValueError: If the image is not RGB in [0, 1].
+        """
+        check_images(image)
         working = image if image.dtype == torch.float64 else image.float()
-        return self.degrade(working, self.sample_parameters(generators)).to(image.dtype)
+        with exact(image):
+            degraded = self.degrade(working, parameters).to(image.dtype)
+        # Whoever changes one of a pair in place must not change the other.
+        is_shared = degraded.untyped_storage().data_ptr() == image.untyped_storage().data_ptr()
+        return degraded.clone() if is_shared else degraded
+
+
+def exact(image: Tensor) -> torch.autocast:
+    """Within, autocast is off on an image's device: damage mixes precisions, and half of it would show."""
+    return torch.autocast(image.device.type, enabled=False)
 
 
 def eight_bit(image: Tensor) -> Tensor:

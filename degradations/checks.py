@@ -16,8 +16,18 @@ def check_interval(name: str, interval: Interval, lowest: float, highest: float)
     """Return the interval if it lies within physical limits.
 
     Raises:
-        ValueError: If it is reversed or out of range; the message names it and the limits.
+        ValueError: If it is no pair of numbers, reversed or out of range; the message names it and the limits.
+
+    Example:
+        >>> check_interval("sigma", 0.1, 0, 1)
+        Traceback (most recent call last):
+        ...
+        ValueError: sigma=0.1 must be two numbers, [low, high]; [0.1, 0.1] is always 0.1
     """
+    if isinstance(interval, int | float):
+        raise ValueError(f"{name}={interval} must be two numbers, [low, high]; {[interval] * 2} is always {interval}")
+    if len(interval) != 2:
+        raise ValueError(f"{name}={list(interval)} must be two numbers, [low, high]")
     low, high = interval
     if not lowest <= low <= high <= highest:
         raise ValueError(f"{name}={list(interval)} must be [low, high] with {lowest:g} <= low <= high <= {highest:g}")
@@ -28,9 +38,11 @@ def check_integers(name: str, interval: IntegerInterval, lowest: int, highest: i
     """Return the interval of whole numbers if it lies within physical limits.
 
     Raises:
-        ValueError: If it is reversed or out of range; the message names it and the limits.
+        ValueError: If it is reversed or out of range, or has a fraction; the message names it and the limits.
     """
     check_interval(name, interval, lowest, highest)
+    if any(number != int(number) for number in interval):
+        raise ValueError(f"{name}={list(interval)} must be whole numbers")
     return (int(interval[0]), int(interval[1]))
 
 

@@ -42,5 +42,7 @@ class DegradedDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.clean)  # type: ignore[arg-type]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        # From the end, as lists allow it, sample i is the same sample.
+        index = index + len(self) if index < 0 else index
         image = self.clean[index]
         return self.degradation(image[None], generators_for(self.seed, [index], int(self._epoch)))[0], image

@@ -27,8 +27,8 @@ def describe(degradation: Degradation) -> Description:
     return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": settings}
 
 
-def build(description: Description) -> Degradation:
-    """Make the degradation that a description stands for.
+def build(description: Description | str) -> Degradation:
+    """Make the degradation that a description stands for; a class path alone is the class with its defaults.
 
     Raises:
         ValueError: If a class does not exist or is no degradation, or a setting is unknown or does not fit; the message
@@ -77,6 +77,8 @@ def _plain(value: object) -> object:
 
 def _check(description: object) -> None:
     """Refuse unknown classes and settings by name; their values are the parser's and the constructor's business."""
+    if isinstance(description, str):
+        description = {"class_path": description}
     if not isinstance(description, dict) or not isinstance(description.get("class_path"), str):
         raise ValueError(f"degradation {description!r} must have a class_path, and init_args if it has settings")
     if unknown := sorted(map(str, description.keys() - {"class_path", "init_args"})):
@@ -92,7 +94,8 @@ def _check(description: object) -> None:
         if name not in known:
             raise ValueError(f"{class_path} has no setting {name!r}{nearest(name, known)}")
         for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict):
+            is_class = isinstance(item, str) and item.startswith("degradations.")
+            if is_class or isinstance(item, dict):
                 _check(item)
 
 

@@ -117,9 +117,8 @@ def degrade_one(image: Tensor, degradation: Degradation, parameters: Parameters)
     Raises:
         ValueError: If the image is not RGB in [0, 1].
     """
-    check_images(image[None])
     with torch.no_grad():
-        return eight_bit(degradation.degrade(image[None].float(), parameters)[0].clamp(0, 1))
+        return eight_bit(degradation.apply(image[None].float(), parameters)[0].clamp(0, 1))
 
 
 def restored_parameters(plain: dict[str, Any]) -> Parameters:

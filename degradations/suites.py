@@ -35,7 +35,7 @@ def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> "dict[
     """Load a suite, or all suites that a collection lists.
 
     A suite's file holds ``degradation`` (a class path, and its settings as init_args), a collection's file ``suites``,
-    a list of names.
+    a list of names, or of files beside it.
 
     Args:
         name: See `find_suite`.
@@ -61,7 +61,9 @@ def load_suites(name: str, folder: Path, inside: tuple[str, ...] = ()) -> "dict[
             raise ValueError(f"suite {path} must list at least one name under 'suites'")
         if name in inside:
             raise ValueError(f"suite {path} lists itself: {' -> '.join([*inside, name])}")
-        return merged(load_suites(member, folder, (*inside, name)) for member in members)
+        # A file that lies beside the collection is meant before one where the program was started.
+        beside = [str(path.parent / member) if (path.parent / member).is_file() else member for member in members]
+        return merged(load_suites(member, folder, (*inside, name)) for member in beside)
     if not isinstance(content, dict) or set(content) != {"degradation"}:
         raise ValueError(f"suite {path} must hold 'degradation' (class_path, init_args) or 'suites' (names), no more")
     try:

@@ -32,6 +32,8 @@ STAGES = (("blur", "resize", "noise", "jpeg"), ("blur", "noise"), ("blur", "resi
 
 KERNEL_NOISE = (0.9, 1.1)
 
+SMALLEST_SIGMA, SMALLEST_KERNEL = 0.2, 5
+
 
 class Wild(Degradation):
     """Blur, resizing, noise and JPEG in three stages, each in a random order; the size stays the same.
@@ -86,9 +88,12 @@ class Wild(Degradation):
         check_per_stage("sinc_probability", sinc_probability, 3)
         check_per_stage("noise_probability", noise_probability, 2)
         check_per_stage("jpeg_probability", jpeg_probability, 2)
-        for name, values in (("blur_sigma", blur_sigma), ("largest_kernel", largest_kernel)):
-            if len(values) != 3:
-                raise ValueError(f"{name}={list(values)} must be 3 numbers, one a stage")
+        check_per_stage("blur_sigma", blur_sigma, 3, SMALLEST_SIGMA, 100)
+        check_per_stage("largest_kernel", largest_kernel, 3, SMALLEST_KERNEL, 511)
+        if not all(size % 2 for size in largest_kernel):
+            raise ValueError(
+                f"largest_kernel={list(largest_kernel)} must be odd numbers, so that kernels have a centre"
+            )
         self.blur_probability = blur_probability
         self.blur_sigma = blur_sigma
         self.largest_kernel = largest_kernel
@@ -121,7 +126,7 @@ class Wild(Degradation):
             self.steps[stage]["jpeg"] = Maybe(JPEG(quality, codec), probability)
 
     def _blur(self, sigma: float, largest_kernel: int, sinc_probability: float) -> RandomChoice:
-        widths, sizes = (0.2, sigma), (5, largest_kernel)
+        widths, sizes = (SMALLEST_SIGMA, sigma), (SMALLEST_KERNEL, largest_kernel)
         mixed = MixedBlur(
             [
                 GaussianBlur(widths, True, KERNEL_NOISE),
@@ -205,13 +210,14 @@ class Wild(Degradation):
         return described
 
 
-def check_per_stage(name: str, probabilities: tuple[float, ...], count: int) -> None:
-    """Refuse what is not one probability per stage.
+def check_per_stage(name: str, values: tuple[float, ...], count: int, lowest: float = 0, highest: float = 1) -> None:
+    """Refuse what is not one number per stage within limits; without them, a probability.
 
     Raises:
-        ValueError: If their number is wrong or one is outside [0, 1].
+        ValueError: If their number is wrong or one is outside; the message names them and the limits.
     """
-    if len(probabilities) != count:
-        raise ValueError(f"{name}={list(probabilities)} must be {count} probabilities, one a stage")
-    for probability in probabilities:
-        check_probability(name, probability)
+    if isinstance(values, int | float) or len(values) != count:
+        given = values if isinstance(values, int | float) else list(values)
+        raise ValueError(f"{name}={given} must be {count} numbers, one a stage")
+    if not all(lowest <= value <= highest for value in values):
+        raise ValueError(f"{name}={list(values)} must lie between {lowest:g} and {highest:g}")

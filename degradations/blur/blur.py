@@ -101,9 +101,14 @@ def convolve_by_spectrum(padded: Tensor, kernels: Tensor) -> Tensor:
     height, width = padded.shape[2:]
     edge = kernels.shape[-1] - 1
     sides = [fast_length(side) for side in (height, width)]
-    spectrum = torch.fft.rfft2(padded.double(), s=sides)
-    spectrum *= torch.fft.rfft2(kernels.to(padded.device), s=sides)[:, None]
-    return torch.fft.irfft2(spectrum, s=sides)[:, :, edge:height, edge:width].to(padded.dtype)
+    spectrum = torch.fft.rfft2(in_doubles(padded), s=sides)
+    spectrum *= torch.fft.rfft2(kernels.to(spectrum.device), s=sides)[:, None]
+    return torch.fft.irfft2(spectrum, s=sides)[:, :, edge:height, edge:width].to(padded)
+
+
+def in_doubles(image: Tensor) -> Tensor:
+    """An image in double precision, on its device; on the CPU if that is one of Apple's GPUs, which know none."""
+    return (image.cpu() if image.device.type == "mps" else image).double()
 
 
 @cache

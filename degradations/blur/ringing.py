@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from degradations.base import Degradation, per_image
-from degradations.blur.blur import Blur
+from degradations.blur.blur import Blur, in_doubles
 from degradations.blur.gaussian_blur import GaussianBlur
 from degradations.checks import Interval, check_interval, check_probability
 from degradations.drawing import Generators, coins, uniform
@@ -104,10 +104,11 @@ def wiener(blurred: Tensor, kernels: Tensor, regularisation: float, padding: int
         kernels,
         accumulate=True,
     )
-    transfer = torch.fft.rfft2(origin).to(blurred.device)
+    spectrum = torch.fft.rfft2(in_doubles(padded))
+    transfer = torch.fft.rfft2(origin).to(spectrum.device)
     inverse = transfer.conj() / (transfer.abs() ** 2 + regularisation)
-    sharpened = torch.fft.irfft2(inverse[:, None] * torch.fft.rfft2(padded.double()), s=sides)
-    return sharpened[:, :, padding : padding + height, padding : padding + width].to(blurred.dtype)
+    sharpened = torch.fft.irfft2(inverse[:, None] * spectrum, s=sides)
+    return sharpened[:, :, padding : padding + height, padding : padding + width].to(blurred)
 
 
 def symmetric(side: int, padding: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Too little light."""
 
+import torch
 from torch import Tensor
 
 from degradations.base import Degradation, per_image
@@ -43,7 +44,7 @@ class LowLight(Degradation):
         """See `Degradation.degrade`."""
         gamma, stops, sigma = (per_image(parameters[name], image) for name in ("gamma", "stops", "sigma"))
         # A curve flatter than a line is infinitely steep at black, which no gradient survives.
-        dark = image.clamp_min(1e-8) ** gamma * 2**-stops
+        dark = torch.where(image > 0, image.clamp_min(1e-8) ** gamma, 0.0) * 2**-stops
         if (parameters["sigma"] > 0).any():
             dark = dark + sigma * normal_field(parameters["seed"], image.shape[1:], image)
         return dark.clamp(0, 1)

@@ -18,8 +18,9 @@ class FreeFormMask(Mask):
 
     Args:
         strokes: Interval of the number of strokes.
-        width: Interval of a stroke's width as a share of the image's shorter side; 0.01 is a scratch, 0.1 a brush.
-        length: Interval of the distance between a stroke's corners as a share of the image's sides.
+        width: Interval of a stroke's width as a share of the image's shorter side, drawn for every stroke; 0.01 is a
+            scratch, 0.1 a brush.
+        length: Interval of the distance between a stroke's corners as a share of the image's sides, drawn for each.
         fill: Interval of the grey value that takes the place of what is missing; 0 is black.
 
     Raises:

@@ -15,7 +15,7 @@ class Haze(Degradation):
 
     The depth runs from 0, at the camera, to 1, where the air lets `transmission` through. A depth map of your own,
     shape (B, 1, h, w) of any size, takes the place of the parameter ``depth``:
-    ``haze.degrade(image, haze.sample_parameters(generators) | {"depth": depth})``.
+    ``haze.apply(image, haze.sample_parameters(generators) | {"depth": depth})``.
 
     Args:
         transmission: Interval of the transmission at depth 1; 1 is clear air, 0.3 dense haze.

@@ -22,7 +22,8 @@ class HeavyRain(Degradation):
 
     Args:
         kernel_size: Interval of the streaks' length in pixels, odd numbers.
-        width: Interval of the standard deviation in pixels that widens the streaks; 0.3 leaves them thin.
+        width: Interval of the standard deviation in pixels that widens the streaks, drawn on a logarithmic
+            scale; 0.3 leaves them thin.
         angle: Interval of the direction in degrees; 90 falls straight down.
         accumulation: Interval of the light that the rain adds on average, -1 to 1.
         contrast: Interval of the standard deviation of the streaks in that light, 0 to 1.

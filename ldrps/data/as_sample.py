@@ -25,7 +25,7 @@ def as_sample(picture: Image.Image | Tensor | str | Path) -> Sample:
             )
         return Sample("picture", None, picture.float())
     if isinstance(picture, Image.Image):
-        read = to_picture(upright(picture))
+        read = to_picture(upright(picture), file_image=picture)
         return Sample("picture", None, read.image, read.alpha)
     path = Path(picture)
     read = read_picture(path)

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, load_pixels, to_picture, to_tensor
 from ldrps.data.inputs import files_in
-from ldrps.data.original import upright
+from ldrps.data.original import DAMAGED, upright
 from ldrps.data.own_colours import to_srgb
 from ldrps.data.photo_lists import LIST_SUFFIXES, captions_of, read_photo_list
 from ldrps.data.resumable import Draw, ResumableLoader, ShuffledBatches
@@ -92,14 +92,21 @@ class Photos(Dataset[dict[str, Any]]):
         return {"image": to_tensor(crop), "caption": rng.choice(captions) if self.is_training else captions[0]}
 
     def _decode(self, index: int) -> np.ndarray:
+        """Pixels of a photo; one that cannot be read ends the training, which a checkpoint and its name can mend."""
         if index in self._decoded:
             return self._decoded[index]
         record = self.records[index]
         with record.path.open("rb") as stream:
             stream.seek(record.offset)
             content = stream.read(record.size)
-        with Image.open(io.BytesIO(content)) as image:
-            photo = eight_bit_rgb(image)
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                photo = eight_bit_rgb(image)
+        except DAMAGED as error:
+            place = f", byte {record.offset}" if record.offset else ""
+            raise ValueError(
+                f"training photo {str(record.path)!r}{place} cannot be read ({error}): take it out, or fetch it again"
+            ) from error
         if photo.nbytes <= self._room:
             self._room -= photo.nbytes
             self._decoded[index] = photo
@@ -195,12 +202,12 @@ def shrunk(photo: Image.Image, side: int) -> Image.Image:
 def eight_bit_rgb(image: Image.Image) -> np.ndarray:
     """The pixels of an opened photo, shape (H, W, 3), read as photos that are restored are, but in 8 bits."""
     load_pixels(image)
-    image = upright(image)
-    if image.mode == "RGB":
+    turned = upright(image)
+    if turned.mode == "RGB":
         # As `to_picture` does it, without the detour over floats, which takes half as long as decoding.
-        srgb, _, _ = to_srgb(image)
+        srgb, _, _ = to_srgb(turned)
         return np.asarray(srgb)
-    pixels: np.ndarray = (to_picture(image).image.permute(1, 2, 0) * 255).round().byte().numpy()
+    pixels: np.ndarray = (to_picture(turned, file_image=image).image.permute(1, 2, 0) * 255).round().byte().numpy()
     return pixels
 
 
@@ -215,7 +222,7 @@ def find_records(source: Path) -> list[Record]:
     if source.suffix == ".tar" and source.is_file():
         try:
             return _shard_records(source)
-        except (tarfile.TarError, json.JSONDecodeError) as error:
+        except (tarfile.TarError, json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"shard {str(source)!r} is damaged or cut off ({error}): fetch it again") from error
     if source.is_dir():
         files = [file for file in files_in(source) if file.suffix.lower() in TRAINING_SUFFIXES]
@@ -247,5 +254,8 @@ def _shard_records(shard: Path) -> list[Record]:
 
 def _side_captions(path: Path) -> tuple[str, ...]:
     text = path.with_suffix(".txt")
-    lines = text.read_text(encoding="utf-8").split("\n") if text.is_file() else []
+    try:
+        lines = text.read_text(encoding="utf-8").split("\n") if text.is_file() else []
+    except UnicodeDecodeError as error:
+        raise ValueError(f"caption {str(text)!r} is not UTF-8 ({error}): save it as UTF-8") from error
     return tuple(line for line in lines if line.strip())[:1]

@@ -1,5 +1,6 @@
 """Training of the embedded autoencoder."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,11 @@ class AutoencoderTraining(Training):
 
     def export(self, folder: Path) -> None:
         """Write the autoencoder in half precision, with the scaling factor that makes its latents unit size."""
+        photos = self.trainer.datamodule
+        # Where no photo is held out, some of those that it learnt from are as good for this.
+        batches = photos.val_dataloader() if len(photos.held_out) else islice(photos.train_dataloader(), 16)
         with torch.no_grad():
-            deviations = [
-                self._reconstruct(batch["image"].to(self.device))[1].std()
-                for batch in self.trainer.datamodule.val_dataloader()
-            ]
+            deviations = [self._reconstruct(batch["image"].to(self.device))[1].std() for batch in batches]
         self.autoencoder.register_to_config(scaling_factor=round(1 / float(torch.stack(deviations).mean()), 4))
         self.autoencoder.half().save_pretrained(folder / "vae")
 

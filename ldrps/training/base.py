@@ -10,7 +10,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from rich.console import Console
 from torch import Tensor
 
-from degradations.base import Degradation
+from degradations.base import Degradation, exact
 from degradations.drawing import Generators, generators_for
 from ldrps.data.image_files import write_picture
 from ldrps.training.earlier_checkpoints import in_two_groups
@@ -20,7 +20,7 @@ from modules.pictures import to_pil
 
 
 class Training(LightningModule):
-    """What the trainings share: AdamW, a cosine over steps or time, repeatable validation, sample pictures, export.
+    """What the trainings share: AdamW, a cosine over its length, repeatable validation, sample pictures, export.
 
     Args:
         learning_rate: Peak learning rate.
@@ -58,7 +58,7 @@ class Training(LightningModule):
         self.seed = seed
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW with warm-up and a cosine that ends with ``max_steps`` or ``max_time``, whichever comes first."""
+        """AdamW with warm-up and a cosine that ends with steps, epochs or ``max_time``, whichever come first."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         # Biases, norms and scales are no weights of anything, and would only be pulled off their place.
         decaying, others = ([each for each in parameters if (each.ndim > 1) == decays] for decays in (True, False))
@@ -126,7 +126,8 @@ class Training(LightningModule):
         return warmup * (0.02 + 0.98 * float(torch.cos(torch.tensor(self._share_done(step) * torch.pi / 2)) ** 2))
 
     def _share_done(self, step: int) -> float:
-        shares = [step / self.trainer.max_steps] if self.trainer.max_steps > 0 else [0.0]
+        # Infinite where nothing but time ends the training.
+        shares = [step / self.trainer.estimated_stepping_batches]
         shares += [elapsed / (elapsed + left) for elapsed, left in timed_spans(self.trainer)]
         return min(1.0, max(shares))
 
@@ -141,11 +142,9 @@ class Training(LightningModule):
         degradation: Degradation, images: Tensor, generators: Generators
     ) -> tuple[Tensor, list[tuple[str, ...]]]:
         """Damaged copies of photos, and the words of the damage."""
-        # Damage mixes precisions, and half of it would show.
-        with torch.autocast(images.device.type, enabled=False):
+        with exact(images):
             parameters = degradation.sample_parameters(generators)
-            working = images if images.dtype == torch.float64 else images.float()
-            return degradation.degrade(working, parameters).to(images.dtype), degradation.words(parameters)
+        return degradation.apply(images, parameters), degradation.words(parameters)
 
     def _log_rows(self, name: str, values: Tensor, rows: Tensor, prog_bar: bool = False) -> None:
         """Log the mean of some rows of a validation batch over all processes; nothing if none of them has any."""

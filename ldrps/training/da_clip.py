@@ -32,6 +32,10 @@ class DACLIPTraining(Training):
         words: The damage to name; other words of the degradation are not asked for.
         word_template: Text whose embedding stands for a word.
         content_weight: Weight of the L1 distance to the clean photo's embedding, relative to that embedding's size.
+        image_mean: What the image tower's pixels were normalised with, one number a channel: of pixels in [0, 1] it is
+            subtracted. The default is the embedded CLIP's; those of others stand in their ``preprocessor_config.json``.
+        image_std: What the difference is divided by.
+        logit_scale: Logarithm of the cosines' factor at the start; CLIPs that were trained for long have ln 100.
         piece_size: Photos that go through the towers at once; their activations are forgotten and computed again in the
             backward pass, so that a batch may be as large as its embeddings fit. None takes all at once. The gradient
             is the same (Gao et al. 2021, Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup).
@@ -56,6 +60,9 @@ class DACLIPTraining(Training):
         words: Sequence[str],
         word_template: str = "{}",
         content_weight: float = 1.0,
+        image_mean: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        image_std: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        logit_scale: float = 2.6592,
         piece_size: int | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
@@ -71,6 +78,9 @@ class DACLIPTraining(Training):
         self.words = list(words)
         self.word_template = word_template
         self.content_weight = content_weight
+        self.image_mean = image_mean
+        self.image_std = image_std
+        self.logit_scale = logit_scale
         self.piece_size = piece_size
 
     def configure_model(self) -> None:
@@ -86,9 +96,9 @@ class DACLIPTraining(Training):
             text_config=text.config.to_dict() | {"_name_or_path": ""},
             vision_config=vision.config.to_dict() | {"_name_or_path": ""},
             projection_dim=text.config.projection_dim,
+            logit_scale_init_value=self.logit_scale,
         )
-        half = [0.5] * 3
-        config = DACLIPConfig(clip.to_dict(), half, half, self.words, self.word_template)
+        config = DACLIPConfig(clip.to_dict(), self.image_mean, self.image_std, self.words, self.word_template)
         self.network = DACLIPModel(config)
         towers = {**text.state_dict(), **vision.state_dict()}
         self.network.clip.load_state_dict(towers, strict=False)

@@ -71,6 +71,17 @@ def test_rows_are_independent_and_replayable_and_in_range(degradation, pictures)
 
 
 @pytest.mark.parametrize("degradation", EXAMPLES)
+def test_autocast_changes_nothing_and_a_result_is_no_alias(degradation, pictures):
+    expected = degradation(pictures, generators(0, 1, 2, 3))
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = degradation(pictures, generators(0, 1, 2, 3))
+        replayed = degradation.apply(pictures, degradation.sample_parameters(generators(0, 1, 2, 3)))
+    assert torch.equal(inside, expected)
+    assert torch.equal(replayed, expected)
+    assert expected.untyped_storage().data_ptr() != pictures.untyped_storage().data_ptr()
+
+
+@pytest.mark.parametrize("degradation", EXAMPLES)
 def test_the_global_generator_is_neither_used_nor_moved(degradation, pictures):
     state = torch.get_rng_state()
     degradation(pictures, generators(0, 1, 2, 3))

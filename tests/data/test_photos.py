@@ -79,6 +79,7 @@ def modes(photo):
         "cmyk.jpg": encoded(photo.convert("CMYK"), "JPEG"),
         "sixteen.tif": encoded(sixteen, "TIFF"),
         "ycbcr.tif": encoded(photo.convert("YCbCr"), "TIFF"),
+        "negative.tif": encoded(sixteen, "TIFF", tiffinfo={262: 0}),
         "float.tif": encoded(Image.fromarray(np.linspace(0, 1, 600).reshape(20, 30).astype(np.float32)), "TIFF"),
         "profile.jpg": encoded(photo, "JPEG", icc_profile=ImageCms.ImageCmsProfile(SRGB).tobytes()),
         "broken.png": encoded(photo, "PNG", icc_profile=b"no profile"),
@@ -93,6 +94,23 @@ def test_any_kind_is_read_as_it_is_for_restoration(tmp_path, photo, name):
     restored = read_picture(tmp_path / name).image.permute(1, 2, 0)
     pixels = torch.from_numpy(in_shard(tmp_path, name, content).copy())
     torch.testing.assert_close(pixels / 255, restored, atol=0.5001 / 255, rtol=0)
+
+
+@pytest.mark.parametrize("in_tar", [False, True])
+def test_a_photo_that_cannot_be_read_is_named(tmp_path, photo, in_tar):
+    cut = encoded(photo, "JPEG")[:-200]
+    (tmp_path / "cut.jpg").write_bytes(cut)
+    source = shard_of(tmp_path, "cut.jpg", cut) if in_tar else tmp_path
+    name = r"photos.tar', byte 512" if in_tar else "cut.jpg'"
+    with pytest.raises(ValueError, match=rf"^training photo '.*{name} cannot be read \(.*truncated.*\): take it out"):
+        Photos([str(source)])[0]
+
+
+def test_a_caption_that_is_no_text_is_named(tmp_path, photo):
+    photo.save(tmp_path / "a.jpg")
+    (tmp_path / "a.txt").write_bytes("é".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"^caption '.*a.txt' is not UTF-8"):
+        Photos([str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import torch
 from scipy import ndimage, special
 from skimage import data as skimage_data
 from skimage.draw import disk
+from torch.overrides import TorchFunctionMode
 
 import degradations
-from degradations.blur.blur import Blur, convolve
+from degradations.blur.blur import Blur, convolve, in_doubles
 from degradations.blur.box_blur import BoxBlur
 from degradations.blur.camera_shake import CameraShake
 from degradations.blur.defocus_blur import DefocusBlur
@@ -221,6 +222,25 @@ def test_ringing_is_the_wiener_formula(size, photo):
     ours = ringing.degrade(image, parameters)[0].permute(1, 2, 0).numpy()
     assert np.abs(ours - exact).max() < 1e-4
     assert np.abs(ours - blurred).max() > 0.01
+
+
+class OnAppleGPU(TorchFunctionMode):
+    """A device without double precision, on which images lie until they are taken to the CPU."""
+
+    is_there = True
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        self.is_there &= function is not torch.Tensor.cpu
+        if function is torch.Tensor.double and self.is_there:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        if function == torch.Tensor.device.__get__ and self.is_there:
+            return torch.device("mps")
+        return function(*arguments, **(options or {}))
+
+
+def test_transforms_leave_a_device_without_double_precision(photo):
+    with OnAppleGPU():
+        assert torch.equal(in_doubles(photo), photo.double())
 
 
 def test_blended_ringing_mixes_with_the_blurred_image(photo):

@@ -5,6 +5,7 @@ import torch
 
 from degradations.coding.banding import Banding
 from degradations.coding.jpeg import JPEG
+from degradations.dataset import DegradedDataset
 from degradations.description import build, describe
 from degradations.light.grey import Grey
 from degradations.light.low_light import LowLight
@@ -66,6 +67,19 @@ def test_maybe_spares_images_bit_for_bit(pictures):
     for row, is_applied in enumerate(parameters["is_applied"].tolist()):
         assert torch.equal(degraded[row], pictures[row]) != is_applied
     assert len(set(parameters["is_applied"].tolist())) == 2
+
+
+def test_what_is_spared_is_a_copy(pictures):
+    spared = Maybe(Grey(), 0.0)(pictures, generators(0, 1, 2, 3))
+    assert torch.equal(spared, pictures)
+    degraded, clean = DegradedDataset(pictures, Maybe(Grey(), 0.0))[0]
+    degraded.zero_()
+    assert float(clean.mean()) > 0.1
+
+
+def test_a_sample_counted_from_the_end_is_the_same_sample(pictures):
+    pairs = DegradedDataset(pictures, GaussianNoise())
+    assert torch.equal(pairs[-1][0], pairs[3][0])
 
 
 def test_nested_compositions_round_trip_through_their_description(pictures):

@@ -117,6 +117,14 @@ def test_wild_is_mild_to_severe(pictures):
             "own.yaml: .*airlight",
         ),
         ("degradation: {class_path: degradations.hase.Hase}", "own.yaml: .*did you mean"),
+        (
+            "degradation: degradations.noise.mosaik.Mosaic",
+            r"own.yaml: .*did you mean 'degradations.noise.mosaic.Mosaic'",
+        ),
+        (
+            "degradation: {class_path: degradations.pipeline.Sequence, init_args: {steps: [degradations.hase.Haze]}}",
+            "own.yaml: .*did you mean 'degradations.weather.haze.Haze'",
+        ),
     ],
 )
 def test_a_wrong_suite_file_is_named(tmp_path, content, sentence):
@@ -133,6 +141,12 @@ def test_a_suite_of_ones_own(tmp_path, pictures):
     path.write_text(yaml.safe_dump({"degradation": describe(degradation)}))
     [again] = load_suites(str(path), SUITES).values()
     assert torch.equal(again(pictures, generators(0, 1, 2, 3)), degradation(pictures, generators(0, 1, 2, 3)))
+
+
+def test_a_collection_finds_the_files_beside_it(tmp_path):
+    (tmp_path / "mine.yaml").write_text("degradation: degradations.light.grey.Grey")
+    (tmp_path / "both.yaml").write_text("suites: [mine.yaml, noise_25]")
+    assert list(load_suites(str(tmp_path / "both.yaml"), SUITES)) == ["mine", "noise_25"]
 
 
 def test_an_unknown_suite_names_the_nearest():

@@ -154,8 +154,12 @@ def test_the_result_has_eight_bit_values_and_the_input_s_size(pictures):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"blur_probability": (0.8, 1.4, 0.8)}, "blur_probability=1.4"),
-        ({"jpeg_probability": (-1, 0)}, "jpeg_probability=-1"),
+        ({"blur_probability": 0.5}, "^blur_probability=0.5 must be 3 numbers, one a stage$"),
+        ({"blur_probability": (0.8, 1.4, 0.8)}, r"^blur_probability=\[0.8, 1.4, 0.8\] must lie between 0 and 1$"),
+        ({"jpeg_probability": (-1, 0)}, r"^jpeg_probability=\[-1, 0\] must lie"),
+        ({"largest_kernel": (20, 9, 19)}, r"^largest_kernel=\[20, 9, 19\] must be odd numbers"),
+        ({"largest_kernel": (3, 9, 19)}, r"^largest_kernel=\[3, 9, 19\] must lie between 5 and 511$"),
+        ({"blur_sigma": (0.1, 1, 1)}, r"^blur_sigma=\[0.1, 1, 1\] must lie between 0.2 and 100$"),
         ({"noise_sigma": (0.2, 0.1)}, "sigma"),
         ({"codec": "png"}, "codec='png'"),
     ],

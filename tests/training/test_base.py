@@ -1,11 +1,13 @@
 """What trainings share: warm-up, random numbers, damage in full precision, figures of several processes."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import LambdaCallback
 from torch.utils.data import DataLoader
 
 from degradations.blur.gaussian_blur import GaussianBlur
@@ -75,6 +77,22 @@ def test_no_warm_up_is_none(steps, expected):
     training = Slope(warmup_steps=steps)
     training._share_done = lambda step: 0.0
     assert [training._learning_rate_factor(step) for step in (0, 1)] == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
+@pytest.mark.parametrize("end", [{"max_steps": 4}, {"max_epochs": 2, "max_steps": -1}], ids=["steps", "epochs"])
+def test_the_learning_rate_falls_to_the_end_of_a_training(end):
+    training = Slope(learning_rate=1.0, warmup_steps=0)
+    rates = []
+    noted = LambdaCallback(
+        on_train_batch_start=lambda trainer, *_: rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+    )
+    trainer = Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[noted], **end,
+    )  # fmt: skip
+    trainer.fit(training, DataLoader(torch.ones(8, 1), batch_size=4))
+    assert rates == pytest.approx([0.02 + 0.98 * math.cos(step / 4 * math.pi / 2) ** 2 for step in range(4)])
 
 
 def test_a_negative_warm_up_is_refused():

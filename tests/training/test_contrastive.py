@@ -1,8 +1,10 @@
 """Contrastive training at scale: processes share embeddings, batches go through in pieces, the gradient is the same."""
 
+import math
 import os
 from functools import partial
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -10,6 +12,7 @@ import torch.nn.functional as F
 from transformers import CLIPTokenizer
 
 from degradations.noise.gaussian_noise import GaussianNoise
+from ldrps.data.shipped import PACKAGE
 from ldrps.training.contrastive import caption_loss, caption_numbers
 from ldrps.training.da_clip import DACLIPTraining
 from modules.networks.da_clip import load_da_clip
@@ -68,6 +71,21 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(tmp_path):
 def counted(sizes, values):
     sizes.append(values.numel())
     return values
+
+
+def test_a_pretrained_clip_keeps_its_pixels_and_its_temperature():
+    mean, std = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+    folder = PACKAGE / "pretrained" / "mini"
+    training = DACLIPTraining(
+        str(folder), GaussianNoise(), ["clean"], image_mean=mean, image_std=std, logit_scale=math.log(100)
+    )
+    training.configure_model()
+    assert training.network.logit_scale.exp().item() == pytest.approx(100)
+    side = training.network.image_size
+    grey = torch.tensor(mean).view(1, 3, 1, 1).expand(1, 3, side, side)
+    torch.testing.assert_close(training.network.prepare(grey), torch.zeros(1, 3, side, side), atol=1e-5, rtol=0)
+    one_more = training.network.prepare(grey + torch.tensor(std).view(1, 3, 1, 1))
+    torch.testing.assert_close(one_more, torch.ones(1, 3, side, side), atol=1e-5, rtol=0)
 
 
 def test_a_batch_in_pieces_has_the_same_gradient_in_less_memory(told_folder, pictures):

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from skimage import data as skimage_data
@@ -53,6 +53,12 @@ def fit(preset, shard, folder, *more):
     arguments += ["--trainer.default_root_dir", str(folder / "logs"), "--trainer.enable_progress_bar", "false"]
     arguments += ["--trainer.enable_model_summary", "false", "--model.export_dir", str(folder / "mini"), *more]
     assert main(arguments) == 0
+
+
+def test_an_autoencoder_is_exported_where_no_photo_is_held_out(shard, tmp_path):
+    fit("autoencoder", shard, tmp_path, "--model.channels", "8", "--data.num_held_out", "0")
+    scale = AutoencoderTiny.from_pretrained(tmp_path / "mini" / "vae").config.scaling_factor
+    assert 0.1 < scale < 100
 
 
 def test_three_trainings_make_a_pipeline_that_restores(shard, tmp_path, pictures):

@@ -50,7 +50,7 @@ def test_the_scale_of_the_cosines_stays_in_bounds(training):
 
 
 def test_only_weights_decay(training):
-    training.trainer = SimpleNamespace(max_steps=10, callbacks=[])
+    training.trainer = SimpleNamespace(estimated_stepping_batches=10, callbacks=[])
     decaying, others = training.configure_optimizers()["optimizer"].param_groups
     assert decaying["weight_decay"] == training.weight_decay > 0
     assert others["weight_decay"] == 0
