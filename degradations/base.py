@@ -81,12 +81,17 @@ class Degradation(ABC):
             Same shape and dtype, range [0, 1]; a tensor of its own, also where nothing was done.
 
         Raises:
-            ValueError: If the image is not RGB in [0, 1].
+            ValueError: If the image is not RGB in [0, 1], or the result has another shape.
         """
         check_images(image)
         working = image if image.dtype == torch.float64 else image.float()
         with exact(image):
             degraded = self.degrade(working, parameters).to(image.dtype)
+        if degraded.shape != image.shape:
+            raise ValueError(
+                f"{type(self).__name__}.degrade gave shape {tuple(degraded.shape)} for images of shape "
+                f"{tuple(image.shape)}: it must give the same shape"
+            )
         # Whoever changes one of a pair in place must not change the other.
         is_shared = degraded.untyped_storage().data_ptr() == image.untyped_storage().data_ptr()
         return degraded.clone() if is_shared else degraded

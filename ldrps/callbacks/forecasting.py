@@ -15,9 +15,10 @@ from PIL import UnidentifiedImageError
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 
-from ldrps.data.image_files import DEVELOP, is_raw, opened
+from ldrps.data.image_files import opened
 from ldrps.data.images import ImageData
 from ldrps.data.samples import Entry, Outcome, Sample
+from ldrps.data.suffixes import DEVELOP, is_raw
 from ldrps.methods.forecast import Forecast, duration, plan, working_pixels
 from ldrps.methods.peak_memory import PeakMemory
 from ldrps.methods.restorer import Restorer

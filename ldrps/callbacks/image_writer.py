@@ -13,9 +13,16 @@ from torch import Tensor
 
 from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.images import ImageData
-from ldrps.data.outputs import check_distinct, check_outputs, prepare_folder, without_results
+from ldrps.data.outputs import (
+    TO_KEEP_OR_REPLACE,
+    check_distinct,
+    check_outputs,
+    picture_file,
+    prepare_folder,
+    without_results,
+)
 from ldrps.data.photo_files import check_format, write_photo
-from ldrps.data.photo_formats import FormatName, suffix_for
+from ldrps.data.photo_formats import FormatName
 from ldrps.data.samples import Outcome, Record, Sample
 from ldrps.data.shards import gathered, own_part
 from ldrps.methods.restorer import Restorer
@@ -89,7 +96,7 @@ class ImageWriter(BasePredictionWriter):
         check_distinct([*zip(pictures, sources, strict=True), *beside])
         check_outputs([*pictures, *more], sources, overwrite=True)
         may_exist = self.overwrite or self.resume
-        check_outputs(pictures, [], may_exist, "add --resume to keep them, --overwrite to replace them,")
+        check_outputs(pictures, [], may_exist, TO_KEEP_OR_REPLACE)
         # Nothing would keep these: a picture that is missing is restored, with all that lies beside it.
         check_outputs(more, [], may_exist, "add --overwrite to replace them")
         if self.resume:
@@ -198,10 +205,7 @@ class ImageWriter(BasePredictionWriter):
                 self._frames[sample.name].append(image)
 
     def _picture(self, name: str, source: Path) -> Path:
-        suffix = suffix_for(source, self.format)
-        # Files that share a stem have their ending in the name.
-        has_suffix = Path(name).name == source.name and source.suffix.lower() == suffix
-        return self._folder / (name if has_suffix else f"{name}{suffix}")
+        return picture_file(self._folder, name, source, self.format)
 
     def _beside(self, name: str, kind: str) -> Path:
         return self._folder / f"{name}.{kind}.png"

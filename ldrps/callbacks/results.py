@@ -35,7 +35,7 @@ class Results(Callback):
         trajectory: Frames of the film strip of each method's first restoration; 0 keeps none.
 
     Raises:
-        ValueError: If trajectory is negative.
+        ValueError: If trajectory is negative, or two measures share a name.
     """
 
     def __init__(
@@ -48,6 +48,9 @@ class Results(Callback):
     ) -> None:
         if trajectory < 0:
             raise ValueError(f"trajectory={trajectory} must not be negative; 0 keeps no film strip")
+        columns = [metric.column for metric in metrics or []]
+        if doubled := sorted({column for column in columns if columns.count(column) > 1}):
+            raise ValueError(f"two measures are called {doubled[0]!r}: give one of them another `name`")
         self.output = Path(output) if output else None
         self.metrics = metrics
         self.resume = resume
@@ -141,6 +144,7 @@ class Results(Callback):
         trainer.strategy.barrier("rows")
         if self.folder is None:
             print_scores(self.rows, {"not_available": self._unavailable})
+            pl_module.records += told_failures(self.rows)
         elif trainer.is_global_zero:
             rows = conclude(self.folder)
             page = self.folder.path / "report.html"
@@ -150,6 +154,7 @@ class Results(Callback):
                 failed = [row for row in rows if row.error is not None]
                 done = [record for record in pl_module.records if record.error is None]
                 pl_module.records = [*done, *(Record(row.name, row.error, row.seconds) for row in failed)]
+            pl_module.records += told_failures(rows)
         else:
             pl_module.records.clear()
         # Nobody leaves before the tables exist: Lightning kills the others when one process ends.
@@ -192,6 +197,21 @@ class Results(Callback):
         for member in pl_module.members():
             if member.name in self._frames and (looking := self._looking.pop(member.name, None)):
                 member.step_listeners.remove(looking)
+
+
+def told_failures(rows: Sequence[Row]) -> list[Record]:
+    """Say which measures failed and why, and give a record of each, so that the run ends as one that failed."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        for name, reason in row.failed_measures.items():
+            reasons.setdefault(name, []).append(reason)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    sentences = {
+        name: f"measure {name} failed for {len(own)} of {len(rows)} results, {own[0]}" for name, own in reasons.items()
+    }
+    for sentence in sentences.values():
+        console.print(sentence, markup=False)
+    return [Record(f"measure {name}", sentence, 0.0) for name, sentence in sentences.items()]
 
 
 def all_finished(

@@ -1,12 +1,16 @@
 """`ldrps restore`: the everyday face of Lightning's predict."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.configuration.layers import DEFAULT_PRESET
+from ldrps.data.inputs import find_images, name_outputs
+from ldrps.data.outputs import TO_KEEP_OR_REPLACE, check_outputs, picture_file, without_results
 from ldrps.data.photo_formats import FormatName
 
 WHEN_INTERRUPTED = f"{lightning.WHEN_INTERRUPTED}: --resume restores the others"
@@ -96,6 +100,24 @@ class Restore:
         }
         return self._with_method(merged(settings, everyday, "the command"))
 
+    def is_done(self) -> bool:
+        """Whether there is nothing left to do, which is then said; told before what takes seconds to import.
+
+        Raises:
+            ValueError: If pictures exist and are neither to be kept nor replaced, or an input does not exist.
+        """
+        if self.overwrite or (self.resume and (self.compare or self.trajectory)):
+            return False
+        folder = Path(self.output)
+        files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
+        files = without_results(files, self.inputs, folder)
+        pictures = [picture_file(folder, name, file, self.format) for file, name in files]
+        check_outputs(pictures, [], self.resume, TO_KEEP_OR_REPLACE)
+        if not (self.resume and pictures and all(picture.exists() for picture in pictures)):
+            return False
+        sys.stdout.write(f"{len(pictures)} of {len(pictures)} picture(s) are in {folder} already and are kept\n")
+        return True
+
     def _with_method(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings of a run with the options that are settings of its method."""
         from ldrps.configuration.handing_down import no_effect, with_setting
@@ -164,4 +186,8 @@ def of_the_method(settings: dict[str, Any]) -> dict[str, Any]:
 def run(arguments: Sequence[str]) -> int:
     """Run `ldrps restore` and return its exit code."""
     options, changes = parse("restore", Restore, arguments)
+    # Any other setting may change which files are written, or restore nothing at all.
+    is_plain = not changes and not any(config.endswith((".yaml", ".yml")) for config in options.config)
+    if is_plain and options.is_done():
+        return 0
     return lightning.run_verb("predict", options.settings, changes)

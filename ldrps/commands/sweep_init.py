@@ -57,7 +57,8 @@ def start(arguments: Sequence[str]) -> int:
     check(sweep, point_maker("auto"))
     with complete_or_absent(options.file) as stream:
         stream.write(yaml.safe_dump(content, sort_keys=False, default_flow_style=None).encode())
-    say(f"{options.file} is written; for example: ldrps sweep run {options.file}{missing(first_settings(sweep))}")
+    end = "" if sweep.method == "grid" or sweep.run_cap is not None else " --count 20"
+    say(f"{options.file} is written; for example: ldrps sweep run {options.file}{missing(first_settings(sweep))}{end}")
     return 0
 
 

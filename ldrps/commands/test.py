@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from degradations.suites import find_suite
@@ -13,6 +14,7 @@ from ldrps.configuration.arguments import one_each, split_configs
 from ldrps.configuration.layers import DEFAULT_PRESET
 from ldrps.data.inputs import check_inputs
 from ldrps.data.shipped import suite_folder
+from ldrps.results.run_folder import RunFolder
 
 WHEN_INTERRUPTED = lightning.WHEN_INTERRUPTED
 
@@ -29,7 +31,7 @@ class Test:
     Attributes:
         clean: Clean images to degrade: files, folders, globs.
         pairs: Folder with input/ and target/, matched by name; --data.input_name and --data.target_name say what they
-            are called otherwise.
+            are called otherwise, --data.input_pattern and --data.target_pattern (such as 'low*') how names differ.
         suite: Suites or YAML files; "all" takes every one.
         output: Run folder.
         config: Restorer, a preset name or YAML file; may be repeated for several in one table (refined).
@@ -101,11 +103,13 @@ class Test:
         )
 
     def check_images(self) -> None:
-        """Make sure that images and suites are there.
+        """Make sure that images and suites are there, and that no run is in the way.
 
         Raises:
-            ValueError: If one is not.
+            ValueError: If one is not, or the output folder holds a run that is not to be gone on with.
         """
+        if not self.resume:
+            RunFolder(Path(self.output)).check_free()
         for suite in self.suite:
             find_suite(suite, suite_folder())
         check_inputs(self.clean)

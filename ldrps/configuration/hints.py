@@ -17,6 +17,11 @@ UNKNOWN = re.compile(
     r"unrecognized arguments: --([^\s=]+)|[Oo]ption '([^']+)' is not accepted|does not accept option '([^']+)'"
 )
 
+REQUIRED = re.compile(
+    r"(?:Parser key|Key) ['\"]([^'\"]+)['\"]:.*the following arguments are required: (\S+)", re.DOTALL
+)
+"""A setting of a class that was not given: the setting that names the class, and its own name."""
+
 INSIDE = re.compile(r"(?:Parser key|Key) ['\"]([^'\"]+)['\"]: Problem with given class_path ['\"]([^'\"]+)['\"]: ")
 """What comes before a mistake in the settings of a class: the setting that names it, and its path."""
 
@@ -48,6 +53,8 @@ def with_hint(error: Exception, parser: "ArgumentParser", arguments: Sequence[st
         arguments: What it was given, each setting as one argument or two.
     """
     sentence = shortened(str(error))
+    if required := REQUIRED.search(str(error)):
+        return f"--{required[1]}.{required[2].rstrip(',')} is required"
     found = UNKNOWN.search(str(error))
     if found is None:
         return sentence

@@ -22,24 +22,11 @@ from ldrps.data.original import (
     upright_xmp,
 )
 from ldrps.data.own_colours import OwnColours, deep_to_srgb, own_colours, to_srgb
+from ldrps.data.suffixes import DEVELOP, HEIF_SUFFIXES, is_raw
 from modules.safe_files import complete_or_absent
-
-HEIF_SUFFIXES = frozenset({".heic", ".heif"})
-"""Pictures that only the extra `heic` reads."""
-
-RAW_SUFFIXES = frozenset({".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"})
-"""Camera raw, of which Pillow would read the small preview, if anything."""
-
-DEVELOP = "develop it to TIFF or JPEG first"
-"""What is to be done with it, for messages."""
 
 KNOWN = "PNG, JPEG, WebP, TIFF, AVIF, GIF or BMP"
 """Formats that are read, for messages."""
-
-JPEG_SUFFIXES = frozenset({".jfif", ".jpe", ".jpeg", ".jpg"})
-
-IMAGE_SUFFIXES = HEIF_SUFFIXES | JPEG_SUFFIXES | {".avif", ".bmp", ".gif", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-"""File name endings that are taken for pictures when a folder is given."""
 
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused instead of exhausting the memory, unless a setting says otherwise."""
@@ -156,11 +143,6 @@ def load_pixels(image: Image.Image) -> None:
         extents = (0, 0, image.tag_v2[256], image.tag_v2[257])
         image.tile = [ImageFile._Tile("libtiff", extents, 0, ("RGBX", "raw", False, image.tag_v2.offset))]
     image.load()
-
-
-def is_raw(path: Path) -> bool:
-    """Whether a file is camera raw, by its name."""
-    return path.suffix.lower() in RAW_SUFFIXES
 
 
 def learn_heif(who: str) -> None:

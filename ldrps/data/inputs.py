@@ -3,7 +3,10 @@
 import glob
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
+
+from ldrps.data.suffixes import DEVELOP, IMAGE_SUFFIXES, is_raw
 
 SIDE_SUFFIXES = (".txt", ".json")
 """Endings of files that may lie beside a picture: words for it, its receipt."""
@@ -12,14 +15,14 @@ SIDE_SUFFIXES = (".txt", ".json")
 def find_images(pattern: str) -> list[tuple[Path, Path]]:
     """List the images a file, folder or glob pattern stands for, each with its path relative to the folder searched.
 
+    Of a pattern that is what comes before its first wildcard: what else matches must not change a picture's name.
+    Files about a picture, such as words for it, that match too are passed over.
+
     Raises:
         ValueError: If nothing is found; the message names the input.
     """
     path = Path(pattern)
     if path.is_dir():
-        # It brings torch, which takes seconds; what does not exist is told without.
-        from ldrps.data.image_files import DEVELOP, IMAGE_SUFFIXES, is_raw
-
         files = files_in(path)
         found = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
         if not found and any(map(is_raw, files)):
@@ -34,7 +37,9 @@ def find_images(pattern: str) -> list[tuple[Path, Path]]:
     files = [match for match in matches if match.is_file()]
     if not files:
         raise ValueError(f"input {pattern!r} does not exist: give image files, folders or a glob pattern")
-    return [(file, Path(file.name)) for file in files]
+    fixed = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
+    pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    return [(file, file.relative_to(fixed)) for file in files if not is_about(file, pictures)]
 
 
 def check_inputs(patterns: Iterable[str]) -> None:
@@ -53,8 +58,6 @@ def find_others(pattern: str) -> list[Path]:
     folder = Path(pattern)
     if not folder.is_dir():
         return []
-    from ldrps.data.image_files import IMAGE_SUFFIXES
-
     files = files_in(folder)
     pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
     others = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]

@@ -4,7 +4,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ldrps.data.photo_formats import FormatName, suffix_for
+
 Name = TypeVar("Name")
+
+TO_KEEP_OR_REPLACE = "add --resume to keep them, --overwrite to replace them,"
+"""What a user may do about pictures that exist."""
 
 
 def prepare_folder(folder: Path) -> None:
@@ -38,6 +43,21 @@ def without_results(files: Sequence[tuple[Path, Name]], inputs: Iterable[str], o
     if not any(folder != one and folder.is_relative_to(one) for one in searched):
         return list(files)
     return [(file, name) for file, name in files if not file.resolve().is_relative_to(folder)]
+
+
+def picture_file(folder: Path, name: str, source: Path, format_name: FormatName | None) -> Path:
+    """The file that a restored photo is written to.
+
+    Args:
+        folder: Output folder.
+        name: Name of the photo, see `name_outputs`.
+        source: Its own file.
+        format_name: Format of the pictures; None takes each photo's own.
+    """
+    suffix = suffix_for(source, format_name)
+    # Files that share a stem have their ending in the name.
+    has_suffix = Path(name).name == source.name and source.suffix.lower() == suffix
+    return folder / (name if has_suffix else f"{name}{suffix}")
 
 
 def check_distinct(outputs: Iterable[tuple[Path, Path]]) -> None:

@@ -66,6 +66,9 @@ class PairedData(ScoredData[Pair]):
         folder: Folder that holds both.
         input_name: Name of the folder of degraded images.
         target_name: Name of the folder of targets.
+        input_pattern: What degraded images are called, without their ending; ``*`` stands for what a pair shares, such
+            as in ``low*`` or ``*_rain``.
+        target_pattern: What targets are called.
         crop_px: Side of a square cut from the centre of each image; null takes them whole.
         limit: Use the first pairs only; null uses all.
         shard: Part ``i/n`` of the work, for machines that share a run folder.
@@ -74,7 +77,8 @@ class PairedData(ScoredData[Pair]):
         max_pixels: Pictures with more pixels are refused.
 
     Raises:
-        ValueError: On set-up, if a folder is missing or empty, or names do not match; the message lists them.
+        ValueError: If a pattern has not one ``*``; on set-up, if a folder is missing or empty, or names do not match;
+            the message lists them.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class PairedData(ScoredData[Pair]):
         folder: str,
         input_name: str = "input",
         target_name: str = "target",
+        input_pattern: str = "*",
+        target_pattern: str = "*",
         crop_px: int | None = None,
         limit: int | None = None,
         shard: str = "0/1",
@@ -90,19 +96,27 @@ class PairedData(ScoredData[Pair]):
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         super().__init__(crop_px, limit, shard, batch_size, num_workers, max_pixels)
+        for setting, pattern in (("input_pattern", input_pattern), ("target_pattern", target_pattern)):
+            if pattern.count("*") != 1:
+                raise ValueError(
+                    f"{setting}={pattern!r} must hold one *, which stands for what the names of a pair share"
+                )
         self.folder = folder
         self.input_name = input_name
         self.target_name = target_name
+        self.input_pattern = input_pattern
+        self.target_pattern = target_pattern
 
     def setup(self, stage: str) -> None:
         """Match the files."""
-        inputs = self._by_stem(self.input_name)
-        targets = self._by_stem(self.target_name)
+        inputs = self._by_shared_name(self.input_name, self.input_pattern)
+        targets = self._by_shared_name(self.target_name, self.target_pattern)
         if unmatched := sorted(inputs.keys() ^ targets.keys()):
             listed = ", ".join(unmatched[:8]) + (" ..." if len(unmatched) > 8 else "")
             raise ValueError(
                 f"{len(unmatched)} name(s) of {self.folder!r} are not in both {self.input_name}/ and "
-                f"{self.target_name}/: {listed}"
+                f"{self.target_name}/: {listed}; where those of a pair differ, say how, such as --data.input_pattern "
+                "'low*' --data.target_pattern 'normal*'"
             )
         self.tasks = [(inputs[stem], targets[stem], stem) for stem in sorted(inputs)[: self.limit]]
 
@@ -114,6 +128,8 @@ class PairedData(ScoredData[Pair]):
     def describe(self) -> dict[str, Any]:
         """See `ScoredData.describe`."""
         kinds = [self.input_name, self.target_name]
+        patterns = [self.input_pattern, self.target_pattern]
+        kinds += [] if patterns == ["*", "*"] else patterns
         # Names alone: a faulty image may be replaced, and what was made of the former pixels counts no more.
         images = digest_of([stem for _, _, stem in self.tasks])
         return {"suites": {self.suite: kinds}, "crop_px": self.crop_px, "images": images}
@@ -122,7 +138,8 @@ class PairedData(ScoredData[Pair]):
         """See `ScoredData.files`."""
         return PairedFiles(tasks, self.crop_px, self.max_pixels, self.is_finished, self.suite)
 
-    def _by_stem(self, name: str) -> dict[str, Path]:
+    def _by_shared_name(self, name: str, pattern: str) -> dict[str, Path]:
+        """The images of a folder by what stands for the ``*`` in their names."""
         folder = Path(self.folder) / name
         if not folder.is_dir():
             raise ValueError(
@@ -130,8 +147,15 @@ class PairedData(ScoredData[Pair]):
                 f"their ground truth under the same names into {self.target_name}/; where they are called otherwise, "
                 "say so, such as --data.input_name low --data.target_name high"
             )
-        found = [(str(relative.with_suffix("")), file) for file, relative in find_images(str(folder))]
-        count = Counter(stem for stem, _ in found)
-        if doubled := sorted(stem for stem in count if count[stem] > 1):
+        before, _, after = pattern.partition("*")
+        found = []
+        for file, relative in find_images(str(folder)):
+            stem = relative.stem
+            if len(stem) < len(before + after) or not (stem.startswith(before) and stem.endswith(after)):
+                raise ValueError(f"{file} is not called {pattern!r}: give another pattern, or move it elsewhere")
+            shared = stem[len(before) : len(stem) - len(after)]
+            found.append((str(relative.with_name(shared)) if shared else str(relative.parent), file))
+        count = Counter(shared for shared, _ in found)
+        if doubled := sorted(shared for shared in count if count[shared] > 1):
             raise ValueError(f"{folder} holds several files called {doubled[0]!r} with different endings: keep one")
         return dict(found)

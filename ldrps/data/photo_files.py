@@ -10,9 +10,10 @@ from PIL import Image, PngImagePlugin
 from torch import Tensor
 
 from ldrps.data.deep_files import encode_png, encode_tiff
-from ldrps.data.image_files import HEIF_SUFFIXES, Picture, learn_heif
+from ldrps.data.image_files import Picture, learn_heif
 from ldrps.data.original import Original
 from ldrps.data.photo_formats import FORMATS, FormatName, PhotoFormat, format_of
+from ldrps.data.suffixes import HEIF_SUFFIXES
 from modules.safe_files import complete_or_absent
 
 

@@ -15,12 +15,13 @@ from PIL import Image
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ldrps.data.image_files import HEIF_SUFFIXES, IMAGE_SUFFIXES, load_pixels, to_picture, to_tensor
+from ldrps.data.image_files import load_pixels, to_picture, to_tensor
 from ldrps.data.inputs import files_in
 from ldrps.data.original import DAMAGED, upright
 from ldrps.data.own_colours import to_srgb
 from ldrps.data.photo_lists import LIST_SUFFIXES, captions_of, read_photo_list
 from ldrps.data.resumable import Draw, ResumableLoader, ShuffledBatches
+from ldrps.data.suffixes import HEIF_SUFFIXES, IMAGE_SUFFIXES
 
 TRAINING_SUFFIXES = IMAGE_SUFFIXES - HEIF_SUFFIXES
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from pytorch_lightning import LightningModule
@@ -122,11 +123,12 @@ class Restorer(LightningModule, ABC):
         """Ways to restore images, shape (B, 3, H, W), in less memory, the mildest first; those of methods inside."""
         return (economy for part in inner(self) for economy in part.economies(degraded))
 
-    def forward(self, picture: Image.Image | Tensor | str | Path) -> Image.Image:
+    def forward(self, picture: Image.Image | Tensor | np.ndarray | str | Path) -> Image.Image:
         """Restore one picture.
 
         Args:
-            picture: A PIL image, a file name, or a tensor of shape (3, H, W) with values in [0, 1].
+            picture: A PIL image, a file name, a tensor of shape (3, H, W) with values in [0, 1], or an array of shape
+                (H, W, 3), RGB in 8 bits.
 
         Returns:
             The restored picture, of the same size, upright.
@@ -271,6 +273,11 @@ class Restorer(LightningModule, ABC):
 
         def make() -> Tensor:
             restored = self.restore(degraded, [sample.path for sample in samples], observe)
+            if restored.shape != degraded.shape:
+                raise ValueError(
+                    f"{type(self).__name__}.restore gave shape {tuple(restored.shape)} for images of shape "
+                    f"{tuple(degraded.shape)}: it must give the same shape"
+                )
             # A method that ends in a network gives what autocast made of it, such as bfloat16.
             return restored.to("cpu", degraded.dtype)
 

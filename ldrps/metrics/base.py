@@ -1,5 +1,6 @@
 """What a quality measure is: one number per image, with everything that is needed to quote it."""
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import Any, Literal
 
@@ -26,7 +27,8 @@ class Metric(ABC):
         needs_target: Whether it compares with a ground truth.
         higher_is_better: Direction.
         min_side_px: Images with a shorter side, after cutting, cannot be measured.
-        implementation: Library, version and parameters; unless a class says so, its path.
+        implementation: Library, version and parameters; unless a class says so, its path, and what its constructor
+            keeps under the names of its arguments.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Metric(ABC):
         if not hasattr(cls, "name"):
             cls.name = cls.__name__.lower()
         if not hasattr(cls, "implementation"):
-            cls.implementation = f"{cls.__module__}.{cls.__qualname__}"
+            cls.implementation = path_of(cls)
 
     def __init__(self, color: Color = "rgb", border_px: int = 0) -> None:
         if color not in ("rgb", "y"):
@@ -59,7 +61,15 @@ class Metric(ABC):
     def settings(self) -> str:
         """Everything needed to quote the number."""
         color = "RGB" if self.color == "rgb" else "Y of BT.601"
-        return f"{self.implementation}; {color}, 8-bit, {self.border_px} px cut off; mean of per-image values"
+        own = "".join(f"; {name}={value!r}" for name, value in self._own_settings().items())
+        return f"{self.implementation}{own}; {color}, 8-bit, {self.border_px} px cut off; mean of per-image values"
+
+    def _own_settings(self) -> dict[str, Any]:
+        """What the constructor of a class that says no implementation was given, as far as it keeps it by name."""
+        if self.implementation != path_of(type(self)):
+            return {}
+        names = inspect.signature(type(self)).parameters.keys() - {"color", "border_px"}
+        return {name: getattr(self, name) for name in sorted(names) if hasattr(self, name)}
 
     def unavailable(self) -> str | None:
         """Say why it cannot be computed here, None if it can."""
@@ -74,18 +84,33 @@ class Metric(ABC):
 
     @torch.no_grad()
     def __call__(self, preds: Tensor, target: Tensor | None) -> list[float | None]:
-        """Measure a batch of images of one size; None where an image is too small or has no target."""
+        """Measure a batch of images of one size; None where an image is too small or has no target.
+
+        Raises:
+            ValueError: If `measure` gives anything but one number an image.
+        """
         preds = self._prepared(preds)
         if min(preds.shape[2:]) < self.min_side_px or (self.needs_target and target is None):
             return [None] * len(preds)
         reference = preds if target is None else self._prepared(target)
-        return [float(value) for value in self.measure(preds, reference)]
+        values = torch.as_tensor(self.measure(preds, reference))
+        if values.shape != (len(preds),):
+            raise ValueError(
+                f"{type(self).__name__}.measure gave shape {tuple(values.shape)} for {len(preds)} image(s): it must "
+                "give one number an image, shape (B,)"
+            )
+        return [float(value) for value in values]
 
     def _prepared(self, image: Tensor) -> Tensor:
         stored = eight_bit(image.clamp(0, 1))
         edge = self.border_px
         stored = stored[:, :, edge : stored.shape[2] - edge, edge : stored.shape[3] - edge]
         return luma(stored) if self.color == "y" else stored
+
+
+def path_of(kind: type[Metric]) -> str:
+    """Where a class is imported from."""
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def luma(image: Tensor) -> Tensor:

@@ -16,6 +16,9 @@ from modules.safe_files import complete_or_absent
 INPUT = "input"
 """What rows of the degraded images themselves give as their restorer."""
 
+FAILED = "error: "
+"""Begins what rows say of a measure that failed."""
+
 TARGET = "target"
 """What pictures of the ground truth are called."""
 
@@ -66,6 +69,12 @@ class Row:
         """Rows of the same pixels can be compared, number by number."""
         return self.suite, self.name, self.key
 
+    @property
+    def failed_measures(self) -> dict[str, str]:
+        """Why a measure failed, by its column; a number that is infinite or none is no failure."""
+        told = {name: value.partition(FAILED) for name, value in self.not_finite.items()}
+        return {name: reason for name, (before, sign, reason) in told.items() if sign and not before}
+
     def has(self, metric: str) -> bool:
         """Whether a measure was taken; an infinite one, such as the PSNR of equal images, was."""
         return self.metrics.get(metric) is not None or self.not_finite.get(metric) == "inf"
@@ -90,6 +99,15 @@ class RunFolder:
         """What the results depend on."""
         return self.path / "run.json"
 
+    def check_free(self) -> None:
+        """Make sure that no run is there yet.
+
+        Raises:
+            ValueError: If one is.
+        """
+        if self.settings_file.is_file():
+            raise ValueError(f"{self.path} holds a run already: add --resume to go on, or choose another --output")
+
     def begin(self, settings: dict[str, Any], may_continue: bool, information: dict[str, Any]) -> None:
         """Make the folder, or make sure that it holds results of the same settings.
 
@@ -105,7 +123,7 @@ class RunFolder:
         settings = json.loads(json.dumps(settings))
         if self.settings_file.is_file():
             if not may_continue:
-                raise ValueError(f"{self.path} holds a run already: add --resume to go on, or choose another --output")
+                self.check_free()
             if found := difference(with_current_names(self.read_settings()["settings"]), settings):
                 raise ValueError(
                     f"{self.path} holds a run of other settings, {found}: choose another --output, or those settings"
@@ -162,8 +180,8 @@ class RunFolder:
         return merge_rows(self._lines())
 
     def finished(self) -> set[tuple[str, str, str, str]]:
-        """Suite, name, key and method of what need not be made again: results that count, without an error."""
-        return {(*row.pixels, row.restorer) for row in self.rows() if row.error is None}
+        """Suite, name, key and method of what need not be made again: results that count, without any error."""
+        return {(*row.pixels, row.restorer) for row in self.rows() if row.error is None and not row.failed_measures}
 
     def _lines(self) -> Iterator[Row]:
         # Rows of earlier versions do not say when they were made, but their files do.

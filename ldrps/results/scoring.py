@@ -1,5 +1,6 @@
 """Rows of results: what every image measures."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ldrps.data.samples import Outcome, Sample
 from ldrps.metrics.base import Metric
-from ldrps.results.run_folder import INPUT, Row
+from ldrps.results.run_folder import FAILED, INPUT, Row
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,10 @@ def score_group(results: Sequence[Measurable], metrics: Sequence[Metric], device
             with torch.autocast(device.type, enabled=False):
                 columns[metric.column] = metric(restored, target)
         except Exception as error:  # A measure that fails, whatever it raises, must not cost the others.
+            if "LDRPS_DEBUG" in os.environ:
+                raise
             columns[metric.column] = [None] * len(results)
-            broken[metric.column] = f"error: {' '.join(str(error).split())}"
+            broken[metric.column] = f"{FAILED}{type(error).__name__}: {' '.join(str(error).split())}"
     rows = []
     for number, result in enumerate(results):
         values = {name: numbers[number] for name, numbers in columns.items()}

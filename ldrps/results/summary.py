@@ -136,7 +136,7 @@ def _score(
     suite: str, restorer: str, metric: str, rows: Sequence[Row], inputs: dict[tuple[str, str, str], dict]
 ) -> Score | None:
     measured = [(row, value) for row in rows if (value := row.metrics.get(metric)) is not None]
-    flagged = sum(metric in row.not_finite for row in rows)
+    flagged = sum(metric in row.not_finite and metric not in row.failed_measures for row in rows)
     if not measured:
         return Score(suite, restorer, metric, 0, flagged, nan, nan, nan) if flagged else None
     values = [value for _, value in measured]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,14 @@ class SweepFolder:
         return FileLock(self.path / ".lock")
 
     def begin(self, sweep: Sweep) -> None:
-        """Make the folder, or make sure that it is of this sweep.
+        """Make the folder, or make sure that it is of this sweep, and that the files which that names are as they were.
 
         Raises:
             ValueError: If it holds another one, or something else; the message names the first difference.
         """
         content = json.loads(json.dumps(sweep.for_wandb()))
         with self.lock():
+            self._keep_named_files(sweep)
             if self.file.is_file():
                 if found := difference(self.read().describe(), json.loads(json.dumps(sweep.describe()))):
                     raise ValueError(
@@ -90,6 +92,21 @@ class SweepFolder:
                 raise ValueError(f"{self.path} holds a run of `ldrps test`, not a sweep: choose another --output")
             with complete_or_absent(self.file) as stream:
                 stream.write(json.dumps(content, indent=1).encode())
+
+    def _keep_named_files(self, sweep: Sweep) -> None:
+        """Note what the sweep's configs, suites and protocols hold; points are made of them whenever they are run."""
+        notes = self.path / "files.json"
+        before = json.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+        files = {name: Path(name) for name in sweep.named_files()}
+        now = {name: sha256(file.read_bytes()).hexdigest() if file.is_file() else None for name, file in files.items()}
+        for name in before.keys() & now.keys():
+            if now[name] != before[name]:
+                what = "has changed since" if now[name] else "is not where the program was started, as it was when"
+                raise ValueError(
+                    f"{name!r} {what} the sweep in {self.path} began: choose another --output, or mend that"
+                )
+        with complete_or_absent(notes) as stream:
+            stream.write(json.dumps(before | now, indent=1).encode())
 
     def read(self) -> Sweep:
         """Read the sweep.

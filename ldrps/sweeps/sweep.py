@@ -120,6 +120,17 @@ class Sweep:
         """All settings of a point by name; values that hold several are taken apart."""
         return merged_settings({**self.constants, **point.chosen})
 
+    def named_files(self) -> list[str]:
+        """YAML files that values of the sweep name: methods, suites, protocols, priors."""
+        found: dict[str, None] = {}
+        for own in self.parameters.values():
+            for value in own.examples():
+                settings = merged_settings({own.name: value})
+                texts = [settings.get(name) for name in ("config", "suite", "protocol", "prior", "model.prior")]
+                listed = [each for text in texts for each in (text if isinstance(text, list) else [text])]
+                found |= dict.fromkeys(str(each) for each in listed if str(each).endswith((".yaml", ".yml")))
+        return list(found)
+
     def describe(self) -> dict[str, Any]:
         """What makes it this sweep and no other; it may be made longer."""
         parameters = {name: {"distribution": own.distribution, **own.spec} for name, own in self.parameters.items()}

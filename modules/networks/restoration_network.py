@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from diffusers import ModelMixin
-from diffusers.configuration_utils import ConfigMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import Tensor
 
 
@@ -18,6 +18,12 @@ class RestorationNetwork(ModelMixin, ConfigMixin):
 
     embedding_dim: int | None = None
     __call__: Callable[..., Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have what the constructor is given written beside the weights, by which a folder makes the network again."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__ and not hasattr(cls.__init__, "__wrapped__"):
+            cls.__init__ = register_to_config(cls.__init__)  # type: ignore[method-assign]
 
     @abstractmethod
     def forward(

@@ -53,7 +53,9 @@ def test_the_shared_code_samples_as_a_backbone_written_by_hand(pictures, predict
     for backbone in (by_hand, GaussianDiffusion(path, 0.5, 0.01)):
         guidance_settings = GuidanceSettings(strength=0.02, alignment_until=1000)
         guidance = make_guidance(backbone, Identity(), {"l2": LossTerm(L2())}, guidance_settings)
-        results.append(restore(pictures[:2].double(), Run(backbone, None, guidance, settings, generators(3, 4))))
+        results.append(
+            restore(pictures[:2].double(), Run(backbone, lambda: None, guidance, settings, generators(3, 4)))
+        )
     torch.testing.assert_close(*results, atol=1e-6, rtol=0)
 
 

@@ -14,6 +14,7 @@ from modules.losses.l2 import L2
 from modules.outputs.base import Output
 from modules.outputs.decoded import Decoded
 from modules.outputs.denoised import Denoised
+from modules.priors.base import Prior, Semantics
 from modules.priors.text import Text
 from tests.builders import make_restorer
 
@@ -147,6 +148,41 @@ class Undone(Output):
 
     def forward(self, decoded, degraded, undo, facts=None):
         return undo(degraded)
+
+
+class Asked(Prior):
+    """Counts the images that it is asked about."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def forward(self, degraded, paths):
+        self.count += len(degraded)
+        return Semantics()
+
+
+@pytest.mark.parametrize(("alignment", "expected"), [(Identity, 0), (Affine, 2)])
+def test_a_prior_is_asked_once_about_photos_that_are_sampled_and_never_about_others(
+    micro_folder, pictures, alignment, expected
+):
+    prior = Asked()
+    restorer = make_restorer(micro_folder, sampling=STEPS, alignment=alignment(), output=Denoised(), prior=prior)
+    restorer.is_watched = False
+    restorer.load()
+    restorer.restore(pictures[:2], [None, None])
+    assert prior.count == expected
+
+
+def test_a_loss_that_is_a_mean_over_images_is_refused(micro_folder, pictures):
+    class Mean(L2):
+        def forward(self, state):
+            return super().forward(state).mean()
+
+    restorer = make_restorer(micro_folder, sampling=STEPS, losses={"mean": LossTerm(Mean())})
+    restorer.load()
+    with pytest.raises(ValueError, match=r"^Mean gave shape \(\) for 2 image\(s\): a loss gives one number an image"):
+        restorer.restore(pictures[:2], [None, None])
 
 
 @pytest.mark.parametrize("alignment", [Identity, Affine])

@@ -30,7 +30,7 @@ def run_sampler(degraded, alignment, settings, strength, seeds):
     backbone = GaussianBackbone(MEAN, VARIANCE)
     guidance_settings = GuidanceSettings(strength=strength, alignment_until=1000)
     guidance = make_guidance(backbone, alignment, {"l2": LossTerm(L2())}, guidance_settings)
-    run = Run(backbone, None, guidance, settings, generators(*seeds))
+    run = Run(backbone, lambda: None, guidance, settings, generators(*seeds))
     with torch.no_grad():
         return restore(degraded, run)
 
@@ -91,7 +91,7 @@ def draw_without_guidance(backbone):
     guidance = make_guidance(backbone, Identity(), {"l2": LossTerm(L2())}, GuidanceSettings(strength=0.0))
     settings = SamplingSettings(num_inference_steps=500, num_refinements=0)
     degraded = torch.full((1, 3, 64, 64), 0.1, dtype=torch.float64)
-    return (restore(degraded, Run(backbone, None, guidance, settings, generators(5))) - 0.5) / 0.1
+    return (restore(degraded, Run(backbone, lambda: None, guidance, settings, generators(5))) - 0.5) / 0.1
 
 
 def assert_moments(latents, mean, variance):

@@ -80,7 +80,7 @@ def run_sampler(degraded, alignment, settings, strength, seeds, shift):
     guidance_settings = GuidanceSettings(strength=strength, alignment_until=1000)
     guidance = make_guidance(backbone, alignment, {"l2": LossTerm(L2())}, guidance_settings)
     with torch.no_grad():
-        return restore(degraded, Run(backbone, None, guidance, settings, generators(*seeds)))
+        return restore(degraded, Run(backbone, lambda: None, guidance, settings, generators(*seeds)))
 
 
 def recompute(degraded, gain, settings, strength, seeds, shift):

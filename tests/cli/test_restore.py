@@ -52,6 +52,16 @@ def test_folders_keep_their_sub_folders_and_globs_work(restore, photo_file, tmp_
     assert (tmp_path / "glob" / "cat.png").exists()
 
 
+def test_a_picture_s_name_does_not_depend_on_what_else_a_pattern_finds(restore, photo_file, tmp_path):
+    for day in ("day2", "day1"):
+        (tmp_path / "trip" / day).mkdir(parents=True)
+        (tmp_path / "trip" / day / "cat.jpg").write_bytes(photo_file.read_bytes())
+        (tmp_path / "trip" / day / "cat.txt").write_text("a cat")
+        assert restore(f"{tmp_path}/trip/*/*", "--output", tmp_path / "out", "--resume")[0] == 0
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
+    assert written == ["day1/cat.png", "day2/cat.png"]
+
+
 def test_names_and_prompts_are_taken_literally(restore, photo_file, tmp_path):
     names = ["1", "[a]", "a b #c", "x: y", "null", "ü'"]
     for name in names:
@@ -136,15 +146,18 @@ def test_a_prompt_and_prompt_files_reach_the_backbone(restore, photo_file, tmp_p
 def test_python_takes_pil_images_file_names_and_tensors(micro_folder, photo_file):
     restorer = load_preset(backbone__path=micro_folder, sampling__num_inference_steps=2)
     image = Image.open(photo_file)
-    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
-    results = [np.asarray(restorer(picture)) for picture in (image, str(photo_file), photo_file, tensor)]
+    array = np.array(image)
+    tensor = torch.from_numpy(array).permute(2, 0, 1) / 255
+    results = [np.asarray(restorer(picture)) for picture in (image, str(photo_file), photo_file, tensor, array)]
     assert all(np.array_equal(results[0], result) for result in results[1:])
 
 
-@pytest.mark.parametrize("picture", [torch.rand(1, 8, 8), torch.rand(3, 8, 8) * 255])
+@pytest.mark.parametrize(
+    "picture", [torch.rand(1, 8, 8), torch.rand(3, 8, 8) * 255, np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3)), [1, 2]]
+)
 def test_python_refuses_tensors_that_are_no_pictures(micro_folder, picture):
     restorer = load_preset(backbone__path=micro_folder)
-    with pytest.raises(ValueError, match="picture has"):
+    with pytest.raises(ValueError, match=r"picture (has|is)"):
         restorer(picture)
 
 

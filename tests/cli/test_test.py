@@ -25,6 +25,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from ldrps.callbacks import tracking
 from ldrps.cli import main
 from ldrps.commands.test import Test as Options
+from ldrps.metrics.base import Metric
 from tests.builders import Stubborn  # noqa: F401 (named in a configuration below)
 from tests.wandb_files import config_and_history
 
@@ -266,6 +267,34 @@ def test_one_failing_image_is_a_row_and_the_run_goes_on(run_test, clean, tmp_pat
     assert {row["name"] for row in rows(run) if row["error"] is not None} == {"astronaut"}
 
 
+class Moody(Metric):
+    """Fails until somebody mends it."""
+
+    is_mended = False
+
+    def measure(self, preds, target):
+        if not self.is_mended:
+            raise KeyError("no weights")
+        return (preds - target).abs().mean(dim=(1, 2, 3))
+
+
+def test_a_measure_that_fails_is_told_and_measured_again_once_it_is_mended(run_test, clean, tmp_path, monkeypatch):
+    protocol = tmp_path / "mine.yaml"
+    protocol.write_text(
+        "results: {metrics: [ldrps.metrics.fidelity.PSNR, tests.cli.test_test.Moody]}\ndata: {init_args: {crop_px: 32}}"
+    )
+    run = tmp_path / "run"
+    task = ("-s", "noise_15", "--clean", clean, "--output", run, "--protocol", protocol, *BASELINES)
+    code, printed = run_test(*task)
+    assert code == 1
+    count = len(rows(run))
+    assert f"measure moody failed for {count} of {count} results, KeyError: 'no weights'" in printed.err
+    assert "not finite" not in printed.out
+    monkeypatch.setattr(Moody, "is_mended", True)
+    assert run_test(*task, "--resume")[0] == 0
+    assert all(row["metrics"]["moody"] is not None for row in rows(run))
+
+
 def test_numbers_that_are_not_finite_are_flagged_and_left_out(run_test, clean, tmp_path):
     # Maybe-nothing damage: an image that is left alone has an infinite PSNR.
     suite = tmp_path / "sometimes.yaml"
@@ -352,6 +381,25 @@ def test_pairs_in_folders_of_other_names(run_test, pairs_folder, tmp_path):
     assert " ".join(named) in printed.err
     assert run_test("--pairs", pairs_folder, "--output", tmp_path / "run", *BASELINES, *named, "--limit", 1)[0] == 0
     assert len({row["name"] for row in rows(tmp_path / "run")}) == 1
+
+
+def test_pairs_under_other_names(run_test, pairs_folder, tmp_path):
+    for folder, before in (("input", "low"), ("target", "normal")):
+        for file in list((pairs_folder / folder).iterdir()):
+            file.rename(file.with_name(f"{before}0{file.name}"))
+    task = ("--pairs", pairs_folder, "--output", tmp_path / "run", *BASELINES)
+    code, printed = run_test(*task)
+    assert code == 2
+    named = ("--data.input_pattern", "low*", "--data.target_pattern", "normal*")
+    assert "--data.input_pattern 'low*' --data.target_pattern 'normal*'" in printed.err
+    assert run_test(*task, *named)[0] == 0
+    assert {row["name"] for row in rows(tmp_path / "run")} == {"00", "01"}
+    code, printed = run_test(*task[:2], "--output", tmp_path / "other", *BASELINES, "--data.input_pattern", "dark*")
+    assert code == 2
+    assert "low00.png is not called 'dark*': give another pattern" in printed.err
+    code, printed = run_test(*task[:2], "--output", tmp_path / "other", *BASELINES, "--data.input_pattern", "dark")
+    assert code == 2
+    assert "input_pattern='dark' must hold one *" in printed.err
 
 
 @pytest.mark.parametrize("given", [("--prior", "null"), ("--prompt", "a cat: black")])

@@ -85,6 +85,29 @@ def test_what_is_misspelt_is_told_before_anything_heavy_is_imported(mistake, tmp
     assert ended.stderr.startswith("ldrps: ")
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "sentence"),
+    [
+        ("restore photos --output out", 2, "1 output(s) exist already"),
+        ("restore photos/cat.jpg --output out", 2, "1 output(s) exist already"),
+        ("restore photos --output out --resume", 0, "1 of 1 picture(s) are in out already and are kept"),
+        ("test --clean photos --suite haze --output run", 2, "run holds a run already: add --resume"),
+    ],
+)
+def test_what_is_finished_is_told_before_anything_heavy_is_imported(command, code, sentence, photo_file, tmp_path):
+    for name in ("out/cat.jpg", "run/run.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    script = (
+        f"import sys\nfrom ldrps.cli import main\ncode = main({command.split()!r})\n"
+        "heavy = {'torch', 'pytorch_lightning', 'diffusers', 'transformers', 'kornia', 'wandb', 'skimage'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == code, ended.stderr
+    assert sentence in ended.stdout + ended.stderr
+
+
 def test_photos_of_a_saved_run_that_are_gone_do_not_matter_where_others_are_named(photo_file, tmp_path, capfd):
     (tmp_path / "saved.yaml").write_text("inherits: blind\ndata: {init_args: {inputs: [gone.png]}}\n")
     run = ["predict", "--config", str(tmp_path / "saved.yaml"), "--writer.output", str(tmp_path / "out")]

@@ -6,7 +6,9 @@ from PIL import Image
 from pytorch_lightning import Trainer
 
 from ldrps.configuration.presets import load_preset
+from ldrps.data.samples import Sample
 from ldrps.methods.baselines.gain import Gain
+from ldrps.methods.restorer import Restorer
 from modules.alignment.tone_curve import ToneCurve
 
 
@@ -35,3 +37,20 @@ def test_a_precision_for_everything_is_one_sentence(precision, change):
         ValueError, match=f"trainer.precision={precision} would {change} what is learnt .*: use 32-true"
     ):
         restorer.setup("predict")
+
+
+class Grey(Restorer):
+    """Gives back another shape than it was given."""
+
+    def load(self):
+        pass
+
+    def restore(self, degraded, paths, observe=lambda step: None):
+        return degraded.mean(dim=1, keepdim=True)
+
+
+def test_a_result_of_another_shape_is_an_error_of_that_image_and_says_so(pictures):
+    outcomes = Grey().restore_batch([Sample(str(index), None, pictures[index]) for index in range(2)])
+    side = pictures.shape[-1]
+    sentence = f"Grey.restore gave shape (1, 1, {side}, {side}) for images of shape (1, 3, {side}, {side}): it must"
+    assert [outcome.error.startswith(sentence) for outcome in outcomes] == [True, True]

@@ -2,9 +2,12 @@
 
 import pytest
 
+from degradations.base import Degradation
 from degradations.coding.jpeg import JPEG
+from degradations.drawing import seeds
 from degradations.light.low_light import LowLight
 from degradations.noise.gaussian_noise import GaussianNoise
+from tests.builders import generators
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,18 @@ def test_an_interval_is_two_numbers_in_order(make, sentence):
 
 def test_whole_numbers_may_be_written_as_floats():
     assert JPEG((10.0, 20.0)).quality == (10, 20)
+
+
+class Halved(Degradation):
+    """Gives back half of the image."""
+
+    def sample_parameters(self, generators):
+        return {"seed": seeds(generators)}
+
+    def degrade(self, image, parameters):
+        return image[..., ::2]
+
+
+def test_a_degradation_that_changes_the_size_is_refused(pictures):
+    with pytest.raises(ValueError, match=r"^Halved.degrade gave shape \(.*\) for images of shape \(.*\): it must give"):
+        Halved()(pictures, generators(0, 1, 2, 3))

@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from modules.networks.nafnet import NAFNet
+from modules.networks.restoration_network import RestorationNetwork
+from modules.sde.folder import load_sde, save_sde
+from modules.sde.mean_reverting import MeanReverting
 
 SMALL = {"widths": (8, 16), "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,), "time_dim": 16}
 
@@ -61,3 +64,22 @@ def test_it_is_as_small_as_promised(tmp_path):
 def test_blocks_that_do_not_fit_the_widths_are_named():
     with pytest.raises(ValueError, match=r"encoder_blocks=\[1, 2\] and decoder_blocks=\[2\] must have"):
         NAFNet(decoder_blocks=(2,))
+
+
+class Mine(RestorationNetwork):
+    """As its author would write it: a constructor and `forward`."""
+
+    def __init__(self, width=8, gain=1.0):
+        super().__init__()
+        self.gain = gain
+        self.bias = torch.nn.Parameter(torch.zeros(width))
+
+    def forward(self, sample, degraded, timesteps, content=None, degradation=None):
+        return degraded * self.gain
+
+
+def test_a_network_of_ones_own_comes_back_as_it_was_made(tmp_path):
+    save_sde(tmp_path, Mine(16, gain=2.0), MeanReverting())
+    network, _ = load_sde(tmp_path)
+    assert network.bias.shape == (16,)
+    assert network.gain == 2.0

@@ -14,6 +14,7 @@ from ldrps.commands.sweeping import point_maker
 from ldrps.configuration.layers import find_preset
 from ldrps.data.shipped import preset_folder
 from ldrps.sweeps.checking import check
+from ldrps.sweeps.records import SweepFolder
 from ldrps.sweeps.search import candidates
 from ldrps.sweeps.sweep import merged_settings, read_sweep, sweep_of
 
@@ -186,6 +187,28 @@ def test_init_s_example_leaves_to_a_file_what_it_says_of_the_images(
     images = [parameter.format(folder=tmp_path) for parameter in images]
     assert main(["sweep", "init", str(file), "model.sampling.num_refinements=0,1", *images]) == 0
     assert capfd.readouterr().out.endswith(f"ldrps sweep run {file}{example}")
+
+
+def test_init_s_example_ends(tmp_path, capfd):
+    file = tmp_path / "mine.yaml"
+    assert main(["sweep", "init", str(file), "model.guidance.strength=0.05..0.5", "--method", "random"]) == 0
+    assert capfd.readouterr().out.endswith(" --count 20\n")
+
+
+def test_a_config_that_was_edited_ends_a_sweep_that_began_with_it(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("inherits: fast")
+    content = {"parameters": {"config": {"value": str(config)}, "model.seed": {"values": [0, 1]}}}
+    sweep = sweep_of(content, "sweep.yaml", "sweep")
+    folder = SweepFolder(tmp_path / "run")
+    folder.begin(sweep)
+    folder.begin(sweep)
+    config.write_text("inherits: blind")
+    with pytest.raises(ValueError, match=r"mine.yaml' has changed since the sweep in .*run began: choose another"):
+        folder.begin(sweep)
+    config.unlink()
+    with pytest.raises(ValueError, match=r"mine.yaml' is not where the program was started"):
+        folder.begin(sweep)
 
 
 def test_actions_and_their_help(capsys):

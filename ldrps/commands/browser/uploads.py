@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ldrps.data.image_files import IMAGE_SUFFIXES, KNOWN, check_size, opened
+from ldrps.data.image_files import KNOWN, check_size, opened
+from ldrps.data.suffixes import IMAGE_SUFFIXES
 
 MAX_NAME_BYTES = 120
 """Of one part of a name; file systems take 255, and results add to it."""

@@ -1,6 +1,6 @@
 """The method: LD-RPS, recurrent posterior sampling in the latents of a pretrained diffusion model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,8 @@ class Run:
 
     Attributes:
         backbone: The pretrained diffusion model.
-        conditioning: What the backbone made of the semantics, for all chains.
+        condition: Gives what the backbone makes of the semantics, for all chains; called only where steps are
+            taken, since a large model that is asked for words takes longer than they do.
         guidance: Learns the damage and pulls the sample towards what was seen.
         settings: How samples are drawn.
         generators: One per image; everything random about image i comes from generator i.
@@ -27,7 +28,7 @@ class Run:
     """
 
     backbone: Backbone
-    conditioning: Conditioning
+    condition: Callable[[], Conditioning | None]
     guidance: Guidance
     settings: SamplingSettings
     generators: Sequence[torch.Generator]
@@ -65,9 +66,9 @@ def restore(degraded: Tensor, run: Run) -> Tensor | None:
 
 def sample_posterior(latents: Tensor, timesteps: Sequence[float], run: Run, is_last: bool) -> Tensor:
     """Take all chains, rows ``chain * B + image``, to clean latents; the first chain of each image is guided."""
-    backbone, num_guided = run.backbone, len(run.generators)
+    backbone, num_guided, conditioning = run.backbone, len(run.generators), run.condition()
     for timestep in timesteps:  # T, ..., 1
-        x0_prediction, model_output = backbone.predict_x0(latents, timestep, run.conditioning)
+        x0_prediction, model_output = backbone.predict_x0(latents, timestep, conditioning)
         latents = backbone.step(model_output, timestep, latents, [*run.generators] * run.settings.num_chains)
         if run.settings.use_stepped_x0:
             x0_prediction = backbone.x0_from(model_output, latents, timestep)

@@ -251,7 +251,7 @@ class Guidance:
     @staticmethod
     def _sum(terms: Mapping[str, LossTerm], state: State, timestep: float) -> Tensor:
         active = [term for term in terms.values() if term.is_active(timestep)]
-        return torch.stack([term.weight * term.loss(state).sum() for term in active]).sum()
+        return torch.stack([term.weight * _of_rows(term.loss, state).sum() for term in active]).sum()
 
     def _train_discriminators(
         self, kind: str, terms: Mapping[str, LossTerm], states: Sequence[View], timestep: float
@@ -288,3 +288,14 @@ def views(windows: Sequence[Window], state_of: Callable[[Window], State]) -> lis
     """What is seen in each window, made anew each time that it is asked for; in a single window it is made once."""
     made: list[View] = [partial(state_of, window) for window in windows]
     return [cache(made[0])] if len(made) == 1 else made
+
+
+def _of_rows(loss: Loss, state: State) -> Tensor:
+    """A loss of each image; a mean over them would make the result of one depend on the others."""
+    values = loss(state)
+    if values.shape != (len(state.restored),):
+        raise ValueError(
+            f"{type(loss).__name__} gave shape {tuple(values.shape)} for {len(state.restored)} image(s): a loss gives "
+            "one number an image, shape (N,), and no mean over them"
+        )
+    return values

@@ -1,6 +1,7 @@
 """LD-RPS as a LightningModule of test-time optimisation."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from ldrps.methods.mixed_precision import networks_only
 from ldrps.methods.restorer import Restorer
 from ldrps.methods.step import Step
 from modules.alignment.base import Alignment
-from modules.backbones.base import Backbone
+from modules.backbones.base import Backbone, Conditioning
 from modules.colourless import without_tint
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
@@ -38,7 +39,8 @@ class LDRPS(Restorer):
 
     Args:
         backbone: The pretrained model.
-        prior: What is known about the content of each image; it is not asked where nothing is drawn.
+        prior: What is known about the content of each image; it is not asked where nothing is drawn, such as of a
+            photo that nothing is wrong with.
         alignment: Model of the damage, learnt anew for each image.
         losses: Terms whose gradient guides the sample.
         alignment_losses: Terms the alignment net is fitted by.
@@ -175,7 +177,8 @@ class LDRPS(Restorer):
     def _restore(self, degraded: Tensor, paths: Sequence[Path | None], observe: Callable[[Step], None]) -> Tensor:
         generators = [image_generator(image, self.seed) for image in degraded]
         size = self._size(degraded)
-        semantics = asked(self.prior, degraded, paths) if self._asks_prior else Semantics()
+        # Only once something is drawn that the answer can change: a large model takes longer than all the rest.
+        semantics = cache(lambda: asked(self.prior, degraded, paths))
         entered = size.enter(degraded)
         sample = self._sample(entered, size, semantics, generators, observe)
         decoded = degraded if sample is None else size.leave(sample)
@@ -195,7 +198,7 @@ class LDRPS(Restorer):
             restored = self.strength(restored, seen)
         if self.colorization is not None and self.colorization.is_wanted(restored):
             chains = self.colorization.num_samples
-            conditioning = self.backbone.condition(semantics, len(degraded), chains, self.guidance_scale)
+            conditioning = self.backbone.condition(semantics(), len(degraded), chains, self.guidance_scale)
             restored = self.colorization(restored, self.backbone, conditioning, generators)
         return restored
 
@@ -203,15 +206,16 @@ class LDRPS(Restorer):
         self,
         entered: Tensor,
         size: WorkingSize,
-        semantics: Semantics,
+        semantics: Callable[[], Semantics],
         generators: list[torch.Generator],
         observe: Callable[[Step], None],
     ) -> Tensor | None:
         """Fit the alignment net to the images while sampling; the mean of the samples, None if none is needed."""
-        conditioning = None
-        if self.sampling.num_steps:
-            chains = self.sampling.num_chains
-            conditioning = self.backbone.condition(semantics, len(entered), chains, self.guidance_scale)
+
+        @cache
+        def condition() -> Conditioning:
+            return self.backbone.condition(semantics(), len(entered), self.sampling.num_chains, self.guidance_scale)
+
         index = iter(range(self.sampling.num_steps))
 
         def observe_step(timestep: float, x0_prediction: Tensor) -> None:
@@ -225,7 +229,7 @@ class LDRPS(Restorer):
         needs_steps = needs_sample or self.is_watched or self.colorization is not None
         run = Run(
             self.backbone,
-            conditioning,
+            condition,
             self.guidance,
             self.sampling,
             generators,
