@@ -112,7 +112,7 @@ class Restore:
         files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
         files = without_results(files, self.inputs, folder)
         pictures = [picture_file(folder, name, file, self.format) for file, name in files]
-        check_outputs(pictures, [], self.resume, TO_KEEP_OR_REPLACE)
+        check_outputs(pictures, [file for file, _ in files], self.resume, TO_KEEP_OR_REPLACE)
         if not (self.resume and pictures and all(picture.exists() for picture in pictures)):
             return False
         sys.stdout.write(f"{len(pictures)} of {len(pictures)} picture(s) are in {folder} already and are kept\n")

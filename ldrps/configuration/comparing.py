@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ldrps.configuration.handing_down import OPTION, is_known
 from ldrps.configuration.layers import Settings, read_preset
 from ldrps.configuration.presets import preset_model
 
@@ -13,21 +14,23 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
 
     Args:
         configs: Preset names or files; one may hold a comparison itself.
-        settings: Changes to each of them, such as ``--model.seed=3``.
+        settings: Changes to those of them that know them, such as ``--model.seed=3``.
         with_baselines: Add the simple tools.
 
     Raises:
-        ValueError: If two restorers would share a name, or a preset is wrong.
+        ValueError: If two restorers would share a name, none of them knows a setting, or a preset is wrong.
     """
-    configs = [*configs, *(["baselines"] if with_baselines else [])]
     # What is misspelt is told before what takes seconds to import.
-    for config in configs:
-        check_whole(config)
+    models = {config: whole_model(config) for config in configs}
     from ldrps.methods.comparison import Comparison
 
+    # What nobody knows is given to all, whose parser says so.
+    for_all = [setting for setting in settings if not any(takes(model, setting) for model in models.values())]
     restorers: dict[str, Any] = {}
-    for config in configs:
-        model = preset_model(config, () if config == "baselines" else settings)
+    for config in [*configs, *(["baselines"] if with_baselines else [])]:
+        own = models.get(config, {})
+        changes = [setting for setting in settings if own and (setting in for_all or takes(own, setting))]
+        model = preset_model(config, () if config == "baselines" else changes)
         members = {Path(config).stem: model}
         if model["class_path"].rpartition(".")[2] == Comparison.__name__:
             members = model["init_args"]["restorers"]
@@ -37,8 +40,14 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     return {"class_path": f"{Comparison.__module__}.{Comparison.__qualname__}", "init_args": {"restorers": restorers}}
 
 
-def check_whole(config: str) -> None:
-    """Make sure that a preset or file is a method of its own.
+def takes(model: Settings, setting: str) -> bool:
+    """Whether a method, or one inside it, knows a setting such as ``--model.seed=3``."""
+    name = setting.removeprefix(OPTION).partition("=")[0].partition(".")[0]
+    return is_known(model, name)
+
+
+def whole_model(config: str) -> Settings:
+    """The method of a preset or file, which must be one of its own.
 
     Raises:
         ValueError: If it names no class, or does not exist.
@@ -49,3 +58,4 @@ def check_whole(config: str) -> None:
             f"config {config!r} names no method: each --config of `ldrps test` is a method of its own, and a file that "
             "says what differs from another begins with `inherits: blind`, or what the other is called"
         )
+    return model if isinstance(model, dict) else {"class_path": model}

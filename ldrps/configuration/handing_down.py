@@ -62,6 +62,20 @@ def knows(class_path: str, name: str) -> bool:
     return name in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
+def is_known(model: Settings, name: str) -> bool:
+    """Whether a method, or one inside it, takes a setting.
+
+    Example:
+        >>> auto = {"class_path": "ldrps.methods.auto.auto.Auto", "init_args": {"methods": {
+        ...     "a": {"class_path": "ldrps.methods.ir_sde.ir_sde.IRSDE"}}}}
+        >>> is_known(auto, "methods"), is_known(auto, "num_inference_steps"), is_known(auto, "prior")
+        (True, True, False)
+    """
+    groups = [own for own in (model.get("init_args") or {}).values() if isinstance(own, dict)]
+    inside = [own for group in groups for own in group.values() if isinstance(own, dict) and "class_path" in own]
+    return knows(str(model.get("class_path")), name) or any(is_known(own, name) for own in inside)
+
+
 def no_effect(option: str, method: str) -> str:
     """Say that an option does nothing for a method, and what to do."""
     return f"{option} has no effect with {method}: use --config {DEFAULT_PRESET}, or leave it out"

@@ -25,6 +25,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from ldrps.callbacks import tracking
 from ldrps.cli import main
 from ldrps.commands.test import Test as Options
+from ldrps.configuration.comparing import comparison
 from ldrps.metrics.base import Metric
 from tests.builders import Stubborn  # noqa: F401 (named in a configuration below)
 from tests.wandb_files import config_and_history
@@ -265,6 +266,16 @@ def test_one_failing_image_is_a_row_and_the_run_goes_on(run_test, clean, tmp_pat
     task = ("-s", "noise_15", "--clean", clean, "--output", run, "--config", config, "--no-baselines", "--resume")
     assert run_test(*task)[0] == 1
     assert {row["name"] for row in rows(run) if row["error"] is not None} == {"astronaut"}
+
+
+def test_a_setting_is_for_the_methods_that_know_it(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("model: {class_path: tests.builders.Stubborn}")
+    made = comparison([str(mine), "blind"], ["--model.prior=null"], with_baselines=True)["init_args"]["restorers"]
+    assert made["blind"]["init_args"]["prior"]["class_path"] == "modules.priors.null.Null"
+    assert "prior" not in made["mine"].get("init_args", {})
+    with pytest.raises(ValueError, match="has no effect with Stubborn"):
+        comparison([str(mine)], ["--model.prior=null"], with_baselines=True)
 
 
 class Moody(Metric):
