@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 DATA ?=
 PAIRS ?=
 
-.PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip \
+.PHONY: help demo test lint check bench bench-quality bench-ablation bench-priors bench-da-clip bench-denoiser \
 	bench-harm bench-explanations bench-denoising bench-scale bench-degradations bench-harness bench-plan bench-sweep bench-full-size gpu docs docs-figures docs-gallery package clean
 
 help: ## List the commands.
@@ -60,6 +60,9 @@ bench-priors: $(VENV)/.installed ## Give the blind preset one semantic prior aft
 
 bench-da-clip: $(VENV)/.installed ## Ask the embedded DA-CLIP about damaged photos: make bench-da-clip DATA="shards of the training"
 	$(BIN)/python -m tests.benchmarks.da_clip --data $(DATA)
+
+bench-denoiser: $(VENV)/.installed ## Measure the denoiser of the latents by timestep: make bench-denoiser DATA="shards of the training"
+	$(BIN)/python -m tests.benchmarks.latent_denoiser --shards $(DATA)
 
 bench-scale: $(VENV)/.installed ## Measure time and memory from 256 pixels to 12 megapixels, batches, precision (half an hour).
 	$(BIN)/python -m tests.benchmarks.scale
