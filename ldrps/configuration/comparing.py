@@ -28,9 +28,9 @@ def comparison(configs: Sequence[str], settings: Sequence[str], with_baselines: 
     for_all = [setting for setting in settings if not any(takes(model, setting) for model in models.values())]
     restorers: dict[str, Any] = {}
     for config in [*configs, *(["baselines"] if with_baselines else [])]:
-        own = models.get(config, {})
-        changes = [setting for setting in settings if own and (setting in for_all or takes(own, setting))]
-        model = preset_model(config, () if config == "baselines" else changes)
+        is_simple = config == "baselines"
+        changes = [] if is_simple else [one for one in settings if one in for_all or takes(models[config], one)]
+        model = preset_model(config, changes)
         members = {Path(config).stem: model}
         if model["class_path"].rpartition(".")[2] == Comparison.__name__:
             members = model["init_args"]["restorers"]

@@ -82,7 +82,6 @@ class SweepFolder:
         """
         content = json.loads(json.dumps(sweep.for_wandb()))
         with self.lock():
-            self._keep_named_files(sweep)
             if self.file.is_file():
                 if found := difference(self.read().describe(), json.loads(json.dumps(sweep.describe()))):
                     raise ValueError(
@@ -90,6 +89,7 @@ class SweepFolder:
                     )
             elif (self.path / "run.json").is_file():
                 raise ValueError(f"{self.path} holds a run of `ldrps test`, not a sweep: choose another --output")
+            self._keep_named_files(sweep)
             with complete_or_absent(self.file) as stream:
                 stream.write(json.dumps(content, indent=1).encode())
 

@@ -127,7 +127,7 @@ class Training(LightningModule):
 
     def _share_done(self, step: int) -> float:
         # Infinite where nothing but time ends the training.
-        shares = [step / self.trainer.estimated_stepping_batches]
+        shares = [step / max(1, self.trainer.estimated_stepping_batches)]
         shares += [elapsed / (elapsed + left) for elapsed, left in timed_spans(self.trainer)]
         return min(1.0, max(shares))
 
