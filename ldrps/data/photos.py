@@ -93,7 +93,7 @@ class Photos(Dataset[dict[str, Any]]):
         return {"image": to_tensor(crop), "caption": rng.choice(captions) if self.is_training else captions[0]}
 
     def _decode(self, index: int) -> np.ndarray:
-        """Pixels of a photo; one that cannot be read ends the training, since another in its place would be seen twice."""
+        """Pixels of a photo. One that cannot be read ends the training: another in its place would be seen twice."""
         if index in self._decoded:
             return self._decoded[index]
         record = self.records[index]
