@@ -95,6 +95,9 @@ def check_images(image: Tensor) -> None:
         raise ValueError(f"image of dtype {image.dtype} must be floating point in [0, 1]: divide 8-bit values by 255")
     if image.numel() == 0:
         raise ValueError(f"image of shape {tuple(image.shape)} has no pixel: give at least one image of 1 x 1")
+    if image.is_meta:
+        # It has a shape and no values.
+        return
     low, high = (float(value) for value in torch.aminmax(image.detach()))
     if not (low >= 0 and high <= 1):
         if isnan(low) or isnan(high):

@@ -188,6 +188,7 @@ def run(arguments: Sequence[str]) -> int:
     options, changes = parse("restore", Restore, arguments)
     # Any other setting may change which files are written, or restore nothing at all.
     is_plain = not changes and not any(config.endswith((".yaml", ".yml")) for config in options.config)
+    settings = options.settings()
     if is_plain and options.is_done():
         return 0
-    return lightning.run_verb("predict", options.settings, changes)
+    return lightning.run_verb("predict", lambda: settings, changes)

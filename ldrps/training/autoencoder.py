@@ -1,5 +1,6 @@
 """Training of the embedded autoencoder."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,15 @@ class AutoencoderTraining(Training):
     def export(self, folder: Path) -> None:
         """Write the autoencoder in half precision, with the scaling factor that makes its latents unit size."""
         photos = self.trainer.datamodule
+        deviations = self._deviations(photos.val_dataloader())
         # Where no photo is held out, some of those that it learnt from are as good for this.
-        batches = photos.val_dataloader() if len(photos.held_out) else islice(photos.train_dataloader(), 16)
-        with torch.no_grad():
-            deviations = [self._reconstruct(batch["image"].to(self.device))[1].std() for batch in batches]
+        deviations = deviations or self._deviations(islice(photos.train_dataloader(), 16))
         self.autoencoder.register_to_config(scaling_factor=round(1 / float(torch.stack(deviations).mean()), 4))
         self.autoencoder.half().save_pretrained(folder / "vae")
+
+    @torch.no_grad()
+    def _deviations(self, batches: Iterable[dict[str, Any]]) -> list[Tensor]:
+        return [self._reconstruct(batch["image"].to(self.device))[1].std() for batch in batches]
 
     def _reconstruct(self, image: Tensor) -> tuple[Tensor, Tensor]:
         latents = self.autoencoder.encoder(image * 2 - 1).float()

@@ -96,6 +96,8 @@ def test_wrong_use_is_one_sentence(caption, photo_file, arguments, sentence):
 def test_auto_tells_where_the_words_come_from(photo_file, tmp_path, told_folder, capfd):
     photo_file.with_suffix(".txt").write_text("a striped cat " * 12)
     settings = ["--backbone", str(told_folder), "--device", "cpu", "--model.sampling.num_inference_steps", "3"]
+    # What a photo shows is asked where it is sampled.
+    settings += ["--model.output", "modules.outputs.decoded.Decoded"]
     assert main(["restore", str(photo_file), "-o", str(tmp_path / "out"), *settings]) == 0
     errors = capfd.readouterr().err
     assert "otherwise DA-CLIP of the backbone" in errors

@@ -17,8 +17,7 @@ class Run:
 
     Attributes:
         backbone: The pretrained diffusion model.
-        condition: Gives what the backbone makes of the semantics, for all chains; called only where steps are
-            taken, since a large model that is asked for words takes longer than they do.
+        condition: Asks for the semantics and gives what the backbone makes of them, for all chains; not called in vain.
         guidance: Learns the damage and pulls the sample towards what was seen.
         settings: How samples are drawn.
         generators: One per image; everything random about image i comes from generator i.
