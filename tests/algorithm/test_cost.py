@@ -15,6 +15,7 @@ from modules.outputs.base import Output
 from modules.outputs.decoded import Decoded
 from modules.outputs.denoised import Denoised
 from modules.priors.base import Prior, Semantics
+from modules.priors.null import Null
 from modules.priors.text import Text
 from tests.builders import make_restorer
 
@@ -172,6 +173,18 @@ def test_a_prior_is_asked_once_about_photos_that_are_sampled_and_never_about_oth
     restorer.load()
     restorer.restore(pictures[:2], [None, None])
     assert prior.count == expected
+
+
+def test_a_prior_that_is_never_asked_is_told_once(micro_folder, caplog):
+    for prior in (Asked(), Null()):
+        restorer = make_restorer(
+            micro_folder, sampling=SamplingSettings(num_inference_steps=0, start_from="degraded"), prior=prior
+        )
+        restorer.load()
+        restorer.load()
+    assert [record.message[:26] for record in caplog.records if record.name == "ldrps.prior"] == [
+        "the prior is not asked: sa"
+    ]
 
 
 def test_a_loss_that_is_a_mean_over_images_is_refused(micro_folder, pictures):

@@ -1,5 +1,6 @@
 """LD-RPS as a LightningModule of test-time optimisation."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,10 @@ from modules.colourless import without_tint
 from modules.losses.base import LossTerm
 from modules.outputs.base import Output, Undo
 from modules.priors.base import Prior, Semantics, asked
+from modules.priors.null import Null
 from modules.windows import Window, WindowSettings, split
+
+LOGGER = logging.getLogger("ldrps.prior")
 
 
 class LDRPS(Restorer):
@@ -105,6 +109,7 @@ class LDRPS(Restorer):
         self.max_side_px = max_side_px
         self.colorization = colorization
         self.strength = strength
+        self._is_told = False
 
     def load(self) -> None:
         """See `Restorer.load`.
@@ -121,6 +126,9 @@ class LDRPS(Restorer):
                 raise ValueError(f"sampling.num_inference_steps={steps} does not fit the schedule: {error}") from error
         if self._asks_prior:
             self.prior.load(self.backbone.folder)
+        elif not isinstance(self.prior, Null) and not self._is_told:
+            LOGGER.warning("the prior is not asked: sampling.num_inference_steps=0 draws nothing that it could change")
+            self._is_told = True
         self.alignment.load()
         self.output.load()
 
