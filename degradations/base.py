@@ -68,7 +68,7 @@ class Degradation(ABC):
             raise ValueError(f"{len(generators)} generator(s) for {len(image)} image(s): give one per image")
         with exact(image):
             parameters = self.sample_parameters(generators)
-        return self.apply(image, parameters)
+        return self._applied(image, parameters)
 
     def apply(self, image: Tensor, parameters: Parameters) -> Tensor:
         """Damage images by parameters that have been drawn; exact within autocast too.
@@ -84,6 +84,9 @@ class Degradation(ABC):
             ValueError: If the image is not RGB in [0, 1], or the result has another shape.
         """
         check_images(image)
+        return self._applied(image, parameters)
+
+    def _applied(self, image: Tensor, parameters: Parameters) -> Tensor:
         working = image if image.dtype == torch.float64 else image.float()
         with exact(image):
             degraded = self.degrade(working, parameters).to(image.dtype)

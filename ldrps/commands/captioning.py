@@ -10,7 +10,7 @@ from torch import Tensor
 from ldrps.commands.account import Account, read_all, say
 from ldrps.commands.caption import Caption
 from ldrps.configuration.presets import build_prior
-from ldrps.data.inputs import find_images, name_outputs
+from ldrps.data.inputs import named_images
 from ldrps.data.outputs import prepare_folder
 from modules.backbones.stable_diffusion import StableDiffusion
 from modules.priors.base import Prior, asked
@@ -28,7 +28,7 @@ def caption(job: Caption, settings: Sequence[str] = ()) -> Account:
     Raises:
         ValueError: If the job as a whole cannot be done.
     """
-    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
+    files = named_images(job.inputs)
     if job.output is not None:
         prepare_folder(job.output)
     place = PromptFile(str(job.output) if job.output else None)

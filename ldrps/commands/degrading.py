@@ -14,7 +14,7 @@ from ldrps.commands.account import Account, read_all, say
 from ldrps.commands.degrade import Degrade
 from ldrps.data.image_files import Picture, read_picture, write_picture
 from ldrps.data.image_generator import image_generator
-from ldrps.data.inputs import find_images, name_outputs
+from ldrps.data.inputs import find_images, name_outputs, named_images
 from ldrps.data.outputs import check_outputs, prepare_folder, without_results
 from ldrps.data.shipped import suite_folder
 from ldrps.results.contact_sheet import contact_sheet, thumbnail
@@ -120,7 +120,7 @@ def replay(job: Degrade) -> Account:
     """Rebuild what receipts describe from the clean pictures among the inputs, and compare bit for bit."""
     assert job.replay is not None
     receipts = find_receipts(job.replay)
-    files = name_outputs([found for pattern in job.inputs for found in find_images(pattern)])
+    files = named_images(job.inputs)
     outputs = [path_in(job.output, name) for _, name in receipts]
     check_outputs(outputs, [file for file, _ in files], job.overwrite)
     prepare_folder(job.output)

@@ -44,13 +44,19 @@ def with_dotted_names(sentence: str) -> str:
     return re.sub(r"(?<!\S)--\w+", lambda option: OF_THE_WRITER.get(option[0], option[0]), sentence)
 
 
-def run_verb(verb: str, settings: Callable[[], "Settings"], changes: Sequence[str]) -> int:
+def run_verb(
+    verb: str,
+    settings: Callable[[], "Settings"],
+    changes: Sequence[str],
+    is_done: Callable[[], bool] | None = None,
+) -> int:
     """Run one of Lightning's verbs with settings and return its exit code.
 
     Args:
         verb: fit, validate, test or predict.
         settings: Makes the nested settings of the run; it may raise what a wrong one raises.
         changes: Changes to them by dotted name, as on the command line.
+        is_done: Whether there is nothing left to do; None if only the run itself can tell.
     """
     from ldrps.configuration.quiet import quieten, tell
 
@@ -59,6 +65,8 @@ def run_verb(verb: str, settings: Callable[[], "Settings"], changes: Sequence[st
     nested = settings()
     if not any(change.startswith(("--data", "--print_config")) for change in changes):
         check_inputs(everyday_inputs(nested))
+    if is_done is not None and is_done():
+        return 0
     quieten()
     from ldrps.configuration import lightning_cli
 

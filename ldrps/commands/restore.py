@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ldrps.commands import lightning
 from ldrps.commands.options import option, parse
 from ldrps.configuration.layers import DEFAULT_PRESET
-from ldrps.data.inputs import find_images, name_outputs
+from ldrps.data.inputs import named_images
 from ldrps.data.outputs import TO_KEEP_OR_REPLACE, check_outputs, picture_file, without_results
 from ldrps.data.photo_formats import FormatName
 
@@ -109,8 +109,7 @@ class Restore:
         if self.overwrite or (self.resume and (self.compare or self.trajectory)):
             return False
         folder = Path(self.output)
-        files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
-        files = without_results(files, self.inputs, folder)
+        files = without_results(named_images(self.inputs), self.inputs, folder)
         pictures = [picture_file(folder, name, file, self.format) for file, name in files]
         check_outputs(pictures, [file for file, _ in files], self.resume, TO_KEEP_OR_REPLACE)
         if not (self.resume and pictures and all(picture.exists() for picture in pictures)):
@@ -188,7 +187,4 @@ def run(arguments: Sequence[str]) -> int:
     options, changes = parse("restore", Restore, arguments)
     # Any other setting may change which files are written, or restore nothing at all.
     is_plain = not changes and not any(config.endswith((".yaml", ".yml")) for config in options.config)
-    settings = options.settings()
-    if is_plain and options.is_done():
-        return 0
-    return lightning.run_verb("predict", lambda: settings, changes)
+    return lightning.run_verb("predict", options.settings, changes, options.is_done if is_plain else None)

@@ -11,7 +11,7 @@ from degradations.suites import load_suites, merged
 from ldrps.data.buckets import BatchSize
 from ldrps.data.image_files import MAX_PIXELS, read_picture
 from ldrps.data.image_generator import image_generator
-from ldrps.data.inputs import find_images, name_outputs
+from ldrps.data.inputs import named_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.scored import IsFinished, ScoredData, ScoredFiles, digest_of
 from ldrps.data.shipped import suite_folder
@@ -105,7 +105,7 @@ class CleanData(ScoredData[Task]):
 
     def setup(self, stage: str) -> None:
         """Find the files and load the suites."""
-        files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])[: self.limit]
+        files = named_images(self.inputs)[: self.limit]
         self.suites: dict[str, Degradation] = merged(load_suites(name, suite_folder()) for name in self.suite_names)
         if not self.suites:
             raise ValueError("suites is empty: name at least one suite")

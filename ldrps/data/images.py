@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ldrps.data.buckets import BatchSize, SizeBuckets, check_batch_size, sizes_of
 from ldrps.data.image_files import MAX_PIXELS, read_picture
-from ldrps.data.inputs import find_images, find_others, name_outputs
+from ldrps.data.inputs import find_others, named_images
 from ldrps.data.samples import Entry, Finished, Sample, Unreadable
 from ldrps.data.shards import own_part
 
@@ -80,7 +80,7 @@ class ImageData(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Find the files."""
-        self.files = name_outputs([found for pattern in self.inputs for found in find_images(pattern)])
+        self.files = named_images(self.inputs)
         self.passed_over = [file for pattern in self.inputs for file in find_others(pattern)]
 
     def predict_dataloader(self) -> DataLoader[Entry]:

@@ -38,7 +38,7 @@ def find_images(pattern: str) -> list[tuple[Path, Path]]:
     if not files:
         raise ValueError(f"input {pattern!r} does not exist: give image files, folders or a glob pattern")
     fixed = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
-    pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    pictures = stems_of_pictures(files)
     return [(file, file.relative_to(fixed)) for file in files if not is_about(file, pictures)]
 
 
@@ -59,7 +59,7 @@ def find_others(pattern: str) -> list[Path]:
     if not folder.is_dir():
         return []
     files = files_in(folder)
-    pictures = {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+    pictures = stems_of_pictures(files)
     others = [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
     return [file for file in others if not is_about(file, pictures)]
 
@@ -75,10 +75,24 @@ def is_hidden(relative: Path) -> bool:
     return any(part.startswith(".") for part in relative.parts)
 
 
+def stems_of_pictures(files: Iterable[Path]) -> set[Path]:
+    """The pictures among files, named without their endings."""
+    return {file.with_suffix("") for file in files if file.suffix.lower() in IMAGE_SUFFIXES}
+
+
 def is_about(file: Path, pictures: Collection[Path]) -> bool:
     """Whether a file holds words or a receipt for one of these pictures, which are named without their endings."""
     stem = file.with_suffix("")
     return file.suffix in SIDE_SUFFIXES and (stem in pictures or stem.with_suffix("") in pictures)
+
+
+def named_images(patterns: Iterable[str]) -> list[tuple[Path, str]]:
+    """The images that files, folders and patterns stand for, each with an output name of its own.
+
+    Raises:
+        ValueError: If one stands for nothing; see `find_images`.
+    """
+    return name_outputs([found for pattern in patterns for found in find_images(pattern)])
 
 
 def name_outputs(found: Sequence[tuple[Path, Path]]) -> list[tuple[Path, str]]:

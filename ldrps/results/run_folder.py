@@ -16,11 +16,11 @@ from modules.safe_files import complete_or_absent
 INPUT = "input"
 """What rows of the degraded images themselves give as their restorer."""
 
-FAILED = "error: "
-"""Begins what rows say of a measure that failed."""
-
 TARGET = "target"
 """What pictures of the ground truth are called."""
+
+FAILED = "error: "
+"""Begins what rows say of a measure that failed."""
 
 
 @dataclass
@@ -72,8 +72,8 @@ class Row:
     @property
     def failed_measures(self) -> dict[str, str]:
         """Why a measure failed, by its column; a number that is infinite or none is no failure."""
-        told = {name: value.partition(FAILED) for name, value in self.not_finite.items()}
-        return {name: reason for name, (before, sign, reason) in told.items() if sign and not before}
+        told = self.not_finite.items()
+        return {name: value.removeprefix(FAILED) for name, value in told if value.startswith(FAILED)}
 
     def has(self, metric: str) -> bool:
         """Whether a measure was taken; an infinite one, such as the PSNR of equal images, was."""
@@ -121,9 +121,9 @@ class RunFolder:
                 the first difference.
         """
         settings = json.loads(json.dumps(settings))
+        if not may_continue:
+            self.check_free()
         if self.settings_file.is_file():
-            if not may_continue:
-                self.check_free()
             if found := difference(with_current_names(self.read_settings()["settings"]), settings):
                 raise ValueError(
                     f"{self.path} holds a run of other settings, {found}: choose another --output, or those settings"

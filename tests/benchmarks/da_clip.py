@@ -55,9 +55,10 @@ DAMAGES = {
 }
 
 
-def held_out(sources, limit):
+def held_out(sources, limit, shrunk_share=0.0):
+    """Centre crops of photos that the trainings held out."""
     # The number that the training holds out decides which photos they are.
-    data = PhotoData(sources, num_held_out=256)
+    data = PhotoData(sources, num_held_out=256, shrunk_share=shrunk_share)
     data.setup("validate")
     return torch.stack([data.held_out[index]["image"] for index in range(min(limit, len(data.held_out)))])
 

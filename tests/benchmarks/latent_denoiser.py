@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import track
 
 from degradations.drawing import generators_for, normal
-from ldrps.data.photos import PhotoData, Photos
+from ldrps.data.photos import Photos
 from ldrps.training.denoiser import linear_x0, stable_diffusion_schedule
 from ldrps.training.tokenizer import tokenize
-from modules.backbones.loading import package_folder
+from tests.benchmarks.da_clip import MINI, held_out
 
-MINI = Path(package_folder("package:ldrps/pretrained/mini"))
+FOLDER = Path(MINI)
 TIMESTEPS = (20, 50, 100, 200, 300, 450, 650, 850)
 BATCH = 16
 
@@ -27,13 +27,6 @@ def latents_of(photos, vae):
     """Latents of unit size of photos of one size, shape (N, C, h, w)."""
     pieces = [vae.encoder(piece * 2 - 1) for piece in photos.split(BATCH)]
     return torch.cat(pieces).float() * vae.config.scaling_factor
-
-
-def held_out(shards, limit, shrunk_share):
-    """Centre crops of photos that the trainings held out."""
-    data = PhotoData(shards, num_held_out=256, shrunk_share=shrunk_share)
-    data.setup("validate")
-    return torch.stack([data.held_out[index]["image"] for index in range(min(limit, len(data.held_out)))])
 
 
 def error_of(answer, latents):
@@ -71,10 +64,10 @@ def main(arguments):
     parser.add_argument("--unet", nargs="*", default=[], help="folders of further denoisers (another `mini/unet`)")
     parser.add_argument("--limit", type=int, default=96)
     options = parser.parse_args(arguments)
-    vae = AutoencoderTiny.from_pretrained(MINI / "vae").float()
-    tokenizer = CLIPTokenizer.from_pretrained(MINI / "tokenizer")
-    text_encoder = CLIPTextModel.from_pretrained(MINI / "text_encoder").float()
-    folders = {"shipped": MINI / "unet"} | {folder: Path(folder) for folder in options.unet}
+    vae = AutoencoderTiny.from_pretrained(FOLDER / "vae").float()
+    tokenizer = CLIPTokenizer.from_pretrained(FOLDER / "tokenizer")
+    text_encoder = CLIPTextModel.from_pretrained(FOLDER / "text_encoder").float()
+    folders = {"shipped": FOLDER / "unet"} | {folder: Path(folder) for folder in options.unet}
     unets = {name: UNet2DConditionModel.from_pretrained(folder).float() for name, folder in folders.items()}
     photos = {}
     if options.shards:

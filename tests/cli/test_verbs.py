@@ -50,6 +50,16 @@ def test_help_imports_nothing_heavy(verb):
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
 
 
+def run_lightly(command, folder):
+    """Run a command in a process of its own, whose exit code is the names of heavy imports where there are any."""
+    script = (
+        f"import sys\nfrom ldrps.cli import main\ncode = main({command.split()!r})\n"
+        "heavy = {'torch', 'pytorch_lightning', 'diffusers', 'transformers', 'kornia', 'wandb', 'skimage'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or code)"
+    )
+    return subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True)
+
+
 @pytest.mark.parametrize(
     "mistake",
     [
@@ -75,12 +85,7 @@ def test_help_imports_nothing_heavy(verb):
     ],
 )
 def test_what_is_misspelt_is_told_before_anything_heavy_is_imported(mistake, tmp_path):
-    script = (
-        f"import sys\nfrom ldrps.cli import main\ncode = main({mistake.split()!r})\n"
-        "heavy = {'torch', 'pytorch_lightning', 'diffusers', 'transformers', 'kornia', 'wandb', 'skimage'}\n"
-        "sys.exit(', '.join(heavy & set(sys.modules)) or code)"
-    )
-    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    ended = run_lightly(mistake, tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
     assert ended.stderr.startswith("ldrps: ")
 
@@ -98,12 +103,7 @@ def test_what_is_finished_is_told_before_anything_heavy_is_imported(command, cod
     for name in ("out/cat.jpg", "run/run.json"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
-    script = (
-        f"import sys\nfrom ldrps.cli import main\ncode = main({command.split()!r})\n"
-        "heavy = {'torch', 'pytorch_lightning', 'diffusers', 'transformers', 'kornia', 'wandb', 'skimage'}\n"
-        "sys.exit(', '.join(heavy & set(sys.modules)) or code)"
-    )
-    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    ended = run_lightly(command, tmp_path)
     assert ended.returncode == code, ended.stderr
     assert sentence in ended.stdout + ended.stderr
 

@@ -120,7 +120,7 @@ def test_the_gradients_of_the_windows_add_up_to_that_of_the_picture(cls, photos,
 
 @pytest.mark.parametrize(
     "output",
-    [*(cls() for cls in concrete_subclasses(modules.outputs, Output)), Denoised(num_views=4)],
+    [*(cls() for cls in concrete_subclasses(modules.outputs, Output)), Denoised(num_views=8)],
     ids=lambda output: type(output).__name__,
 )
 @pytest.mark.parametrize("size", [SIZE, (125, 187)])

@@ -6,7 +6,6 @@ import torch
 from scipy import ndimage, special
 from skimage import data as skimage_data
 from skimage.draw import disk
-from torch.overrides import TorchFunctionMode
 
 import degradations
 from degradations.blur.blur import Blur, convolve, in_doubles
@@ -20,6 +19,7 @@ from degradations.blur.motion_blur import MotionBlur
 from degradations.blur.plateau_blur import PlateauBlur
 from degradations.blur.ringing import Ringing
 from degradations.blur.sinc_filter import SincFilter
+from tests.apple_gpu import OnAppleGPU
 from tests.builders import generators
 from tests.contracts.discover import concrete_subclasses
 
@@ -222,20 +222,6 @@ def test_ringing_is_the_wiener_formula(size, photo):
     ours = ringing.degrade(image, parameters)[0].permute(1, 2, 0).numpy()
     assert np.abs(ours - exact).max() < 1e-4
     assert np.abs(ours - blurred).max() > 0.01
-
-
-class OnAppleGPU(TorchFunctionMode):
-    """A device without double precision, on which images lie until they are taken to the CPU."""
-
-    is_there = True
-
-    def __torch_function__(self, function, types, arguments=(), options=None):
-        self.is_there &= function is not torch.Tensor.cpu
-        if function is torch.Tensor.double and self.is_there:
-            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
-        if function == torch.Tensor.device.__get__ and self.is_there:
-            return torch.device("mps")
-        return function(*arguments, **(options or {}))
 
 
 def test_transforms_leave_a_device_without_double_precision(photo):
